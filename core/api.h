@@ -1,0 +1,751 @@
+/* ---- api: creation, options, and the public names over the client ------------------------------------------------- */
+#include "client.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_API_H)
+#define IOTHUBI_API_H
+
+#define IOTHUBI_SECONDS_MAXIMUM 86400u           /* for timeouts in options: milliseconds stay within 31 bits, doubled twice */
+#define IOTHUBI_KEEP_ALIVE_MAXIMUM 1177          /* IoT Hub's limit for clients */
+#define IOTHUBI_OUTBOX_MINIMUM 64u               /* bytes beside the records */
+
+static const IOTHUB_PLATFORM *iothubi_platform;
+static struct iothubi_client *iothubi_clients;   /* the live ones: a platform serves one of them */
+
+/* ---- creation ---- */
+
+#if IOTHUB_POOL_CLIENTS > 0
+#define IOTHUBI_POOL_CLIENT_SIZE (sizeof(struct iothubi_client) + IOTHUB_POOL_OUTBOX + IOTHUB_POOL_INBOX + IOTHUB_POOL_TEXT)
+static union iothubi_client_slot {
+    struct iothubi_client client;
+    unsigned char bytes[IOTHUBI_POOL_CLIENT_SIZE];
+} iothubi_client_pool[IOTHUB_POOL_CLIENTS];
+static unsigned char iothubi_client_pool_used[IOTHUB_POOL_CLIENTS];
+#endif
+
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_LAYER layer, IOTHUB_CODE code, long raw, size_t missing)
+{
+    iothubi_error_set(&iothubi_creation_error, layer, code, raw);
+    iothubi_creation_error.bytes_missing = missing;
+    return NULL;
+}
+
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform)
+{
+    return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
+        && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
+        && platform->random != NULL && platform->hmac_sha256 != NULL;
+}
+
+IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
+{
+    const struct iothubi_client *client;
+    for (client = iothubi_clients; client != NULL; client = client->next) {
+        if (client->platform == platform) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE size_t iothubi_text_size(const iothubi_settings *settings)
+{
+    iothubi_identity identity;
+    iothubi_writer measure;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    iothubi_identity_keep(&identity, settings, &measure);
+    return measure.length;
+}
+
+IOTHUBI_PRIVATE void iothubi_default_options(struct iothubi_client *client)
+{
+    client->token_lifetime_s = 3600;
+    client->open_timeout_s = 60;
+    client->keep_escapes = 1;
+    client->retry.policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
+    client->mqtt_options.keep_alive_s = 180;
+    client->mqtt_options.ping_timeout_s = 60;
+    client->mqtt_options.connect_timeout_s = 60;
+    client->mqtt_options.acknowledgement_timeout_s = 120;
+    client->mqtt_options.in_flight = 64;
+    client->mqtt_options.pipelined = 1;
+    client->mqtt_options.qos = 1;
+}
+
+/* Lays the block out: struct, outbox, inbox, text. The sizes were checked. */
+IOTHUBI_PRIVATE void iothubi_lay_out(struct iothubi_client *client, const iothubi_settings *settings, const IOTHUB_MEMORY *memory,
+    unsigned int slots, size_t text_size)
+{
+    unsigned char *at = (unsigned char *)client + sizeof *client;
+    iothubi_writer text;
+    IOTHUB_MEMSET(client, 0, sizeof *client);
+    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
+    at += memory->outbox_size;
+    client->inbox = at;
+    client->inbox_size = memory->inbox_size;
+    at += memory->inbox_size;
+    iothubi_write_begin(&text, at, 0, text_size);
+    iothubi_identity_keep(&client->identity, settings, &text);
+}
+
+/* With a key, the inbox must hold the text that is signed. */
+IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const struct iothubi_client *client)
+{
+    iothubi_writer measure;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    if (client->identity.credential == IOTHUBI_CREDENTIAL_KEY) {
+        iothubi_write_string_to_sign(&measure, &client->identity, 0xFFFFFFFFu);
+    }
+    return measure.length > IOTHUB_INBOX_MINIMUM ? measure.length : IOTHUB_INBOX_MINIMUM;
+}
+
+/* A client in the caller's block. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
+    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+{
+    struct iothubi_client *client = (struct iothubi_client *)memory->block;
+    size_t text_size = iothubi_text_size(settings), need, records;
+    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size);
+    if (slots > IOTHUBI_OUTBOX_ID_LAST / 2u) {
+        slots = IOTHUBI_OUTBOX_ID_LAST / 2u;     /* more could not be told apart by packet id */
+    }
+    records = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM;
+    if ((size_t)memory->block % sizeof(void *) != 0) {
+        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_MISALIGNED, 0, 0);
+    }
+    if (memory->outbox_size < records) {
+        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_OUTBOX_TOO_SMALL, 0, records - memory->outbox_size);
+    }
+    if (memory->inbox_size < IOTHUB_INBOX_MINIMUM) {
+        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, IOTHUB_INBOX_MINIMUM - memory->inbox_size);
+    }
+    need = sizeof *client + text_size;
+    need = memory->outbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->outbox_size;
+    need = memory->inbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->inbox_size;
+    if (client == NULL || memory->block_size < need) {
+        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0,
+            client == NULL ? need : need - memory->block_size);
+    }
+    iothubi_lay_out(client, settings, memory, slots, text_size);
+    need = iothubi_inbox_needed(client);
+    if (memory->inbox_size < need) {
+        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, need - memory->inbox_size);
+    }
+    client->platform = platform;
+    client->transport = transport;
+    client->running = 1;
+    iothubi_default_options(client);
+    iothubi_mqtt_session_begin(&client->mqtt, &client->mqtt_options);
+    client->now = client->state_tick = platform->milliseconds(platform->context);
+    return client;
+}
+
+/* A client in a slot of the pool. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_place_in_pool(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
+    const IOTHUB_PLATFORM *platform)
+{
+#if IOTHUB_POOL_CLIENTS > 0
+    IOTHUB_MEMORY memory;
+    struct iothubi_client *client;
+    unsigned int i;
+    for (i = 0; i < IOTHUB_POOL_CLIENTS && iothubi_client_pool_used[i]; ++i) {
+    }
+    if (i < IOTHUB_POOL_CLIENTS) {
+        memory.block = &iothubi_client_pool[i];
+        memory.block_size = sizeof iothubi_client_pool[i];
+        memory.outbox_size = IOTHUB_POOL_OUTBOX;
+        memory.inbox_size = IOTHUB_POOL_INBOX;
+        memory.outbox_messages = 0;
+        client = iothubi_place(settings, transport, platform, &memory);
+        if (client != NULL) {
+            iothubi_client_pool_used[i] = 1;
+            client->pool_slot = (unsigned char)(i + 1u);
+        } else if (iothubi_creation_error.code == IOTHUB_CODE_BLOCK_TOO_SMALL) {
+            iothubi_creation_error.code = IOTHUB_CODE_POOL_TOO_SMALL;
+        }
+        return client;
+    }
+#else
+    (void)settings;
+    (void)transport;
+    (void)platform;
+#endif
+    return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_POOL_EMPTY, 0, 0);
+}
+
+/* memory NULL: from the pool. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(const iothubi_settings *settings, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
+    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+{
+    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    struct iothubi_client *client = NULL;
+    IOTHUB_CODE code;
+    if (transport == NULL) {
+        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PROTOCOL_MISSING, 0, 0);
+    }
+    code = transport->accepts(settings);
+    if (code != IOTHUB_CODE_NONE) {
+        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0);
+    }
+    if (!iothubi_platform_is_complete(platform)) {
+        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
+    }
+    IOTHUB_LOCK();
+    if (!iothubi_platform_is_free(platform)) {
+        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_IN_USE, 0, 0);
+    } else {
+        client = memory != NULL ? iothubi_place(settings, transport, platform, memory)
+                                : iothubi_place_in_pool(settings, transport, platform);
+        if (client != NULL) {
+            client->next = iothubi_clients;
+            iothubi_clients = client;
+        }
+    }
+    IOTHUB_UNLOCK();
+    return client;
+}
+
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_string(const char *string, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
+    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+{
+    iothubi_settings settings;
+    long position = 0;
+    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0)
+        : iothubi_create(&settings, protocol, platform, memory);
+}
+
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_config(const IOTHUB_CLIENT_CONFIG *config, const IOTHUB_PLATFORM *platform,
+    const IOTHUB_MEMORY *memory)
+{
+    iothubi_settings settings;
+    IOTHUB_CODE code = config != NULL ? iothubi_settings_from_config(&settings, config) : IOTHUB_CODE_HOST_NAME_MISSING;
+    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0)
+        : iothubi_create(&settings, config->protocol, platform, memory);
+}
+
+IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
+    size_t outbox_size, size_t inbox_size)
+{
+    iothubi_settings settings;
+    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    long position = 0;
+    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    if (code == IOTHUB_CODE_NONE) {
+        code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : transport->accepts(&settings);
+    }
+    if (code != IOTHUB_CODE_NONE) {
+        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0);
+        return 0;
+    }
+    return sizeof(struct iothubi_client) + outbox_size + inbox_size + iothubi_text_size(&settings);
+}
+
+/* ---- calls ---- */
+
+/* Every public call on a handle starts here and ends with IOTHUB_UNLOCK. After Destroy was called nothing is done any more. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_call(struct iothubi_client *client)
+{
+    if (client == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    IOTHUB_LOCK();
+    if (client->ending) {
+        IOTHUB_UNLOCK();
+        return IOTHUB_CLIENT_ERROR;
+    }
+    return IOTHUB_CLIENT_OK;
+}
+
+/* The handle's last act. */
+IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
+{
+    struct iothubi_client **link = &iothubi_clients;
+    client->working = 1;
+    if (client->state >= IOTHUBI_READY) {
+        client->transport->leave(client, 1);
+        iothubi_transmit(client);
+    }
+    iothubi_disconnect(client);
+    client->state = IOTHUBI_STOPPED;
+    while (client->outbox.count != 0) {
+        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
+    }
+    while (*link != client) {
+        link = &(*link)->next;
+    }
+    *link = client->next;
+#if IOTHUB_POOL_CLIENTS > 0
+    if (client->pool_slot != 0) {
+        iothubi_client_pool_used[client->pool_slot - 1] = 0;
+    }
+#endif
+}
+
+IOTHUBI_PRIVATE void iothubi_api_destroy(struct iothubi_client *client)
+{
+    if (iothubi_call(client) != IOTHUB_CLIENT_OK) {
+        return;
+    }
+    client->ending = 1;
+    if (!client->working) {
+        iothubi_end(client);
+    }
+    IOTHUB_UNLOCK();
+}
+
+IOTHUBI_PRIVATE void iothubi_api_work(struct iothubi_client *client)
+{
+    if (iothubi_call(client) != IOTHUB_CLIENT_OK) {
+        return;
+    }
+    if (!client->working) {
+        client->working = 1;
+        iothubi_work(client);
+        client->working = 0;
+        if (client->ending) {
+            iothubi_end(client);
+        }
+    }
+    IOTHUB_UNLOCK();
+}
+
+IOTHUBI_PRIVATE uint32_t iothubi_api_next_work(struct iothubi_client *client)
+{
+    uint32_t left = 0;
+    if (iothubi_call(client) == IOTHUB_CLIENT_OK) {
+        left = iothubi_next_work(client);
+        IOTHUB_UNLOCK();
+    }
+    return left;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result;
+    if (message == NULL || (callback == NULL && context != NULL)) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        result = iothubi_send(client, message, callback, context);
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send_status(struct iothubi_client *client, IOTHUB_CLIENT_STATUS *status)
+{
+    IOTHUB_CLIENT_RESULT result = status != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+        *status = client->outbox.count != 0 ? IOTHUB_CLIENT_SEND_STATUS_BUSY : IOTHUB_CLIENT_SEND_STATUS_IDLE;
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_status_callback(struct iothubi_client *client,
+    IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        client->status_callback = callback;
+        client->status_context = context;
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit_s)
+{
+    IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+        IOTHUB_MEMSET(&client->retry, 0, sizeof client->retry);
+        client->retry.policy = (unsigned char)policy;
+        client->retry.limit_s = limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s;
+        if (client->state == IOTHUBI_GAVE_UP) {
+            iothubi_attempt(client);
+            iothubi_wake(client);
+        }
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_get_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY *policy, size_t *limit_s)
+{
+    IOTHUB_CLIENT_RESULT result = policy != NULL && limit_s != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+        *policy = (IOTHUB_CLIENT_RETRY_POLICY)client->retry.policy;
+        *limit_s = (size_t)client->retry.limit_s;
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_run(struct iothubi_client *client, int running)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        client->running = running != 0;
+        if (running && client->state == IOTHUBI_GAVE_UP) {
+            client->retry.count = 0;
+            iothubi_attempt(client);
+        }
+        iothubi_wake(client);
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_error(struct iothubi_client *client, IOTHUB_ERROR *error)
+{
+    IOTHUB_CLIENT_RESULT result;
+    if (error == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    if (client == NULL) {
+        *error = iothubi_creation_error;
+        return IOTHUB_CLIENT_OK;
+    }
+    result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        *error = client->error;
+        if (client->state == IOTHUBI_WAITING) {
+            uint32_t waited = client->platform->milliseconds(client->platform->context) - client->state_tick;
+            error->retry_after_s = waited < client->retry.delay_ms ? (client->retry.delay_ms - waited + 999u) / 1000u : 0;
+        }
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_client *client, IOTHUB_STATISTICS *statistics)
+{
+    IOTHUB_CLIENT_RESULT result = statistics != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    unsigned int i;
+    if (result == IOTHUB_CLIENT_OK) {
+        *statistics = client->statistics;
+        for (i = 0; i < client->outbox.count; ++i) {
+            statistics->messages_waiting += iothubi_outbox_record(&client->outbox, i)->state != IOTHUBI_RECORD_DONE;
+        }
+        statistics->messages_in_flight = client->outbox.in_flight;
+        statistics->outbox_used = (uint32_t)iothubi_outbox_used(&client->outbox);
+        statistics->outbox_capacity = (uint32_t)client->outbox.capacity;
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- options ---- */
+
+static IOTHUB_CONST char iothubi_option_names[] =
+    OPTION_MESSAGE_TIMEOUT "\0" OPTION_PRODUCT_INFO "\0" OPTION_MODEL_ID "\0" OPTION_RETRY_INTERVAL_SEC "\0"
+    OPTION_RETRY_MAX_DELAY_SECS "\0" OPTION_LOG_TRACE "\0" OPTION_KEEP_ALIVE "\0" OPTION_CONNECTION_TIMEOUT "\0"
+    OPTION_SAS_TOKEN_LIFETIME "\0" OPTION_SAS_TOKEN_REFRESH_TIME "\0" OPTION_AUTO_URL_ENCODE_DECODE "\0"
+    OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
+    OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
+    IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "\0" IOTHUB_OPTION_OPEN_TIMEOUT "\0" IOTHUB_OPTION_IN_FLIGHT "\0"
+    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
+
+enum {                                           /* in the order of the names */
+    IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
+    IOTHUBI_OPTION_RETRY_MAX_DELAY, IOTHUBI_OPTION_LOG_TRACE, IOTHUBI_OPTION_KEEP_ALIVE, IOTHUBI_OPTION_CONNECTION_TIMEOUT,
+    IOTHUBI_OPTION_TOKEN_LIFETIME, IOTHUBI_OPTION_TOKEN_REFRESH_TIME, IOTHUBI_OPTION_AUTO_URL_ENCODE,
+    IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
+    IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
+    IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT, IOTHUBI_OPTION_OPEN_TIMEOUT, IOTHUBI_OPTION_IN_FLIGHT,
+    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
+};
+
+/* Each setter answers whether the value was taken. */
+
+IOTHUBI_PRIVATE int iothubi_set_seconds(unsigned int *seconds, unsigned int value)
+{
+    if (value == 0 || value > IOTHUBI_SECONDS_MAXIMUM) {
+        return 0;
+    }
+    *seconds = value;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_seconds_32(uint32_t *seconds, unsigned int value)
+{
+    unsigned int checked;
+    if (!iothubi_set_seconds(&checked, value)) {
+        return 0;
+    }
+    *seconds = checked;
+    return 1;
+}
+
+/* Text that CONNECT carries must not change while a connection is made. It is copied, at the cost of the outbox. */
+IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char **text, const char *value)
+{
+    size_t size = IOTHUB_STRLEN(value) + 1u;
+    unsigned char *copy = client->state < IOTHUBI_OPENING ? iothubi_outbox_carve(&client->outbox, size) : NULL;
+    if (copy == NULL) {
+        return 0;
+    }
+    IOTHUB_MEMCPY(copy, value, size);
+    *text = (const char *)copy;
+    return 1;
+}
+
+/* What CONNECT says changes with the next connection: ask for one. */
+IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed)
+{
+    if (changed && client->state == IOTHUBI_READY) {
+        client->reconnect = IOTHUBI_RECONNECT_OPTION;
+        iothubi_wake(client);
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
+{
+    int changed = client->mqtt_options.keep_alive_s != (unsigned int)seconds;
+    if (seconds < 0 || seconds > IOTHUBI_KEEP_ALIVE_MAXIMUM) {
+        return 0;
+    }
+    client->mqtt_options.keep_alive_s = (unsigned int)seconds;
+    return iothubi_set_reconnect(client, changed);
+}
+
+IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int clean)
+{
+    int changed = client->mqtt_options.clean_session != clean;
+    client->mqtt_options.clean_session = clean != 0;
+    return iothubi_set_reconnect(client, changed);
+}
+
+IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
+{
+    uint32_t expiry;
+    if (client->identity.credential != IOTHUBI_CREDENTIAL_TOKEN || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
+        return 0;
+    }
+    client->token = token;
+    return iothubi_set_reconnect(client, 1);
+}
+
+IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE will)
+{
+    iothubi_mqtt_event_source source;
+    source.client = client;
+    source.message = will;
+    source.sampled_time = 0;
+    if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
+        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_FIELD_MAXIMUM) {
+        return 0;
+    }
+    client->will = will;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_lifetime(struct iothubi_client *client, size_t seconds)
+{
+    if (seconds < 5 || seconds > 0x7FFFFFFFu) {
+        return 0;
+    }
+    client->token_lifetime_s = (uint32_t)seconds;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_message_timeout(struct iothubi_client *client, tickcounter_ms_t timeout)
+{
+    if (timeout > 0x7FFFFFFFu) {
+        return 0;
+    }
+    client->message_timeout_ms = timeout;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_sampling(struct iothubi_client *client, uint32_t percentage)
+{
+    if (percentage > 100) {
+        return 0;
+    }
+    client->sampling_percentage = (unsigned char)percentage;
+    client->sampled = 0;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_qos(struct iothubi_client *client, int qos)
+{
+    if (qos != 0 && qos != 1) {
+        return 0;
+    }
+    client->mqtt_options.qos = (unsigned char)qos;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigned int messages)
+{
+    if (messages == 0 || messages > IOTHUBI_OUTBOX_ID_LAST / 2u) {
+        return 0;
+    }
+    client->mqtt_options.in_flight = messages;
+    if (client->mqtt.window > messages || client->state < IOTHUBI_OPENING) {
+        client->mqtt.window = messages;
+    }
+    return 1;
+}
+
+/* A name that the client does not know, or only guards, is the port's. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
+    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG : IOTHUB_CLIENT_ERROR;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
+{
+    iothubi_mqtt_options *mqtt = &client->mqtt_options;
+    int taken;
+    switch (iothubi_find_name(iothubi_option_names, name, IOTHUB_STRLEN(name))) {
+    case IOTHUBI_OPTION_MESSAGE_TIMEOUT: taken = iothubi_set_message_timeout(client, *(const tickcounter_ms_t *)value); break;
+    case IOTHUBI_OPTION_PRODUCT_INFO: taken = iothubi_set_text(client, &client->product_info, (const char *)value); break;
+    case IOTHUBI_OPTION_MODEL_ID: taken = client->model_id == NULL && iothubi_set_text(client, &client->model_id, (const char *)value); break;
+    case IOTHUBI_OPTION_RETRY_INTERVAL: taken = iothubi_set_seconds_32(&client->retry.base_s, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_RETRY_MAX_DELAY: taken = iothubi_set_seconds_32(&client->retry.cap_s, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_LOG_TRACE: client->trace = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
+    case IOTHUBI_OPTION_KEEP_ALIVE: taken = iothubi_set_keep_alive(client, *(const int *)value); break;
+    case IOTHUBI_OPTION_CONNECTION_TIMEOUT:
+        taken = *(const int *)value > 0 && iothubi_set_seconds(&mqtt->connect_timeout_s, *(const unsigned int *)value);
+        break;
+    case IOTHUBI_OPTION_TOKEN_LIFETIME:
+    case IOTHUBI_OPTION_TOKEN_REFRESH_TIME: taken = iothubi_set_lifetime(client, *(const size_t *)value); break;
+    case IOTHUBI_OPTION_AUTO_URL_ENCODE: client->keep_escapes = *(const IOTHUB_BOOL *)value == 0; taken = 1; break;
+    case IOTHUBI_OPTION_SAMPLING: taken = iothubi_set_sampling(client, *(const uint32_t *)value); break;
+    case IOTHUBI_OPTION_DO_WORK_FREQUENCY: taken = *(const tickcounter_ms_t *)value - 1u < 100u; break;
+    case IOTHUBI_OPTION_X509_CERT:
+    case IOTHUBI_OPTION_X509_PRIVATE_KEY:
+        return client->identity.credential == IOTHUBI_CREDENTIAL_X509
+            ? iothubi_set_port_option(client, name, value) : IOTHUB_CLIENT_INVALID_ARG;
+    case IOTHUBI_OPTION_QOS: taken = iothubi_set_qos(client, *(const int *)value); break;
+    case IOTHUBI_OPTION_CLEAN_SESSION: taken = iothubi_set_clean_session(client, *(const IOTHUB_BOOL *)value != 0); break;
+    case IOTHUBI_OPTION_PING_TIMEOUT: taken = iothubi_set_seconds(&mqtt->ping_timeout_s, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT:
+        taken = iothubi_set_seconds(&mqtt->acknowledgement_timeout_s, *(const unsigned int *)value);
+        break;
+    case IOTHUBI_OPTION_OPEN_TIMEOUT: taken = iothubi_set_seconds_32(&client->open_timeout_s, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_IN_FLIGHT: taken = iothubi_set_in_flight(client, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_PIPELINED_START: mqtt->pipelined = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
+    case IOTHUBI_OPTION_SAS_TOKEN: taken = iothubi_set_token(client, (const char *)value); break;
+    case IOTHUBI_OPTION_WILL: taken = iothubi_set_will(client, (IOTHUB_MESSAGE_HANDLE)(size_t)value); break;
+    default: return iothubi_set_port_option(client, name, value);
+    }
+    return taken ? IOTHUB_CLIENT_OK : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *client, const char *name, const void *value)
+{
+    IOTHUB_CLIENT_RESULT result = name != NULL && value != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+        result = iothubi_set_option(client, name, value);
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- public names ---- */
+
+IOTHUB_DEF int IoTHub_Init(void)
+{
+    return 0;
+}
+
+IOTHUB_DEF void IoTHub_Deinit(void)
+{
+}
+
+IOTHUB_DEF const char *IoTHubClient_GetVersionString(void)
+{
+    return IOTHUB_CLIENT_VERSION;
+}
+
+IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform)
+{
+    iothubi_platform = platform;
+}
+
+/* Device and module handles are distinct types over one struct; each family has the same functions. */
+#define IOTHUBI_CLIENT_OF(handle) ((struct iothubi_client *)(void *)(handle))
+#define IOTHUBI_FAMILY(Family, HANDLE) \
+    IOTHUB_DEF HANDLE Family##_CreateFromConnectionString(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol) \
+    { return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, iothubi_platform, NULL); } \
+    IOTHUB_DEF HANDLE Family##_CreateInPlace(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, \
+        const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory) \
+    { \
+        if (memory == NULL) { \
+            return (HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0); \
+        } \
+        return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, platform, memory); \
+    } \
+    IOTHUB_DEF void Family##_Destroy(HANDLE handle) \
+    { iothubi_api_destroy(IOTHUBI_CLIENT_OF(handle)); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context) \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetSendStatus(HANDLE handle, IOTHUB_CLIENT_STATUS *status) \
+    { return iothubi_api_send_status(IOTHUBI_CLIENT_OF(handle), status); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetConnectionStatusCallback(HANDLE handle, \
+        IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK callback, void *context) \
+    { return iothubi_api_status_callback(IOTHUBI_CLIENT_OF(handle), callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetRetryPolicy(HANDLE handle, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit) \
+    { return iothubi_api_set_retry(IOTHUBI_CLIENT_OF(handle), policy, limit); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetRetryPolicy(HANDLE handle, IOTHUB_CLIENT_RETRY_POLICY *policy, size_t *limit) \
+    { return iothubi_api_get_retry(IOTHUBI_CLIENT_OF(handle), policy, limit); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetOption(HANDLE handle, const char *name, const void *value) \
+    { return iothubi_api_option(IOTHUBI_CLIENT_OF(handle), name, value); } \
+    IOTHUB_DEF void Family##_DoWork(HANDLE handle) \
+    { iothubi_api_work(IOTHUBI_CLIENT_OF(handle)); } \
+    IOTHUB_DEF uint32_t Family##_GetNextWork(HANDLE handle) \
+    { return iothubi_api_next_work(IOTHUBI_CLIENT_OF(handle)); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetLastError(HANDLE handle, IOTHUB_ERROR *error) \
+    { return iothubi_api_error(IOTHUBI_CLIENT_OF(handle), error); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetStatistics(HANDLE handle, IOTHUB_STATISTICS *statistics) \
+    { return iothubi_api_statistics(IOTHUBI_CLIENT_OF(handle), statistics); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Stop(HANDLE handle) \
+    { return iothubi_api_run(IOTHUBI_CLIENT_OF(handle), 0); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Start(HANDLE handle) \
+    { return iothubi_api_run(IOTHUBI_CLIENT_OF(handle), 1); }
+
+IOTHUBI_FAMILY(IoTHubDeviceClient, IOTHUB_DEVICE_CLIENT_HANDLE)
+IOTHUBI_FAMILY(IoTHubModuleClient, IOTHUB_MODULE_CLIENT_HANDLE)
+#undef IOTHUBI_FAMILY
+
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_Create(const IOTHUB_CLIENT_CONFIG *config)
+{
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, iothubi_platform, NULL);
+}
+
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateInPlaceFromConfig(const IOTHUB_CLIENT_CONFIG *config,
+    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+{
+    if (memory == NULL) {
+        return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
+    }
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, platform, memory);
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventToOutputAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, const char *outputName,
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback, void *userContextCallback)
+{
+    if (iotHubModuleClientHandle == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    switch (IoTHubMessage_SetOutputName(eventMessageHandle, outputName)) {
+    case IOTHUB_MESSAGE_OK:
+        return IoTHubModuleClient_SendEventAsync(iotHubModuleClientHandle, eventMessageHandle, eventConfirmationCallback, userContextCallback);
+    case IOTHUB_MESSAGE_INVALID_ARG:
+        return IOTHUB_CLIENT_INVALID_ARG;
+    default:
+        return IOTHUB_CLIENT_ERROR;
+    }
+}
+
+#endif

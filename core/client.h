@@ -1,0 +1,558 @@
+/* ---- client: the state machine ------------------------------------------------------------------------------------ */
+/* Here alone the stream is touched. DoWork: read and dispatch, judge deadlines, take a step of the state machine, write. */
+#include "transport.h"
+#include "../transports/mqtt/hub.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CLIENT_H)
+#define IOTHUBI_CLIENT_H
+
+#define IOTHUBI_DRAIN_MS 10000u                  /* a planned end waits so long for acknowledgements */
+#define IOTHUBI_POLL_MS 10u                      /* while the stream is opening or output waits */
+#define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
+#define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
+
+/* Deadlines of the client itself, beside the codes that transports use. */
+enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_RENEWAL, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+
+/* Why a planned reconnect is wanted. */
+enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
+
+/* ---- the end of a connection ---- */
+
+/* The one place where a stream is closed. */
+IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
+{
+    if (client->state >= IOTHUBI_OPENING) {
+        client->platform->io.close(client->platform->io.context);
+    }
+    if (client->state >= IOTHUBI_CONNECTING) {
+        client->transport->lost(client);
+        client->expiring = 1;                    /* messages on their way are queued again: look at their age anew */
+        client->expiry_tick = client->now;
+    }
+    client->blocked = client->unpushed = 0;
+}
+
+/* A new attempt, with a token of its own. */
+IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
+{
+    client->token_expiry = 0;
+    iothubi_enter(client, IOTHUBI_SIGNING);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_CONNECTION_STATUS_REASON iothubi_reason(const IOTHUB_ERROR *error)
+{
+    switch (error->code) {
+    case IOTHUB_CODE_OPEN_FAILED:
+    case IOTHUB_CODE_OPEN_TIMEOUT:
+    case IOTHUB_CODE_LINK_LOST:
+        return IOTHUB_CLIENT_CONNECTION_NO_NETWORK;
+    case IOTHUB_CODE_PING_TIMEOUT:
+        return IOTHUB_CLIENT_CONNECTION_NO_PING_RESPONSE;
+    case IOTHUB_CODE_CONNACK_REFUSED:
+        return error->raw == 3 ? IOTHUB_CLIENT_CONNECTION_DEVICE_DISABLED
+            : error->raw == 2 || error->raw == 4 || error->raw == 5 ? IOTHUB_CLIENT_CONNECTION_BAD_CREDENTIAL
+            : IOTHUB_CLIENT_CONNECTION_COMMUNICATION_ERROR;
+    default:
+        return IOTHUB_CLIENT_CONNECTION_COMMUNICATION_ERROR;
+    }
+}
+
+/* A planned end is complete: no failure, no policy. */
+IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
+{
+    int renewal = client->reconnect == IOTHUBI_RECONNECT_RENEWAL;
+    iothubi_disconnect(client);
+    client->reconnect = 0;
+    if (!client->running) {
+        iothubi_enter(client, IOTHUBI_STOPPED);
+        iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
+        return;
+    }
+    client->statistics.renewals += 1;
+    iothubi_attempt(client);
+    if (renewal) {
+        iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN);
+    }
+}
+
+/* A failure: close, ask the retry policy, tell. A connection that fails while it drains has merely ended. */
+IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
+{
+    int ready = client->state >= IOTHUBI_READY;
+    int refused = client->state >= IOTHUBI_CONNECTING;
+    int again;
+    client->broken = 0;
+    IOTHUB_LOG(IOTHUB_LOG_ERROR, client->error.code, IoTHub_ErrorText(&client->error));
+    if (client->state == IOTHUBI_DRAINING) {
+        iothubi_left(client);
+        return;
+    }
+    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, client->uptime_s - client->ready_s, refused,
+        iothubi_random(client));
+    iothubi_disconnect(client);
+    client->error.retryable = again != 0;
+    iothubi_enter(client, again ? IOTHUBI_WAITING : IOTHUBI_GAVE_UP);
+    iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, iothubi_reason(&client->error));
+    if (!again) {
+        iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_RETRY_EXPIRED);
+    }
+}
+
+/* The layer of the stream's last failure. */
+IOTHUBI_PRIVATE IOTHUB_LAYER iothubi_io_layer(const struct iothubi_client *client, long *raw)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    int layer = IOTHUB_LAYER_NONE;
+    *raw = 0;
+    if (io->error != NULL) {
+        layer = io->error(io->context, raw);
+    }
+    return layer > IOTHUB_LAYER_NONE && layer <= IOTHUB_LAYER_PORT ? (IOTHUB_LAYER)layer : IOTHUB_LAYER_TCP;
+}
+
+IOTHUBI_PRIVATE void iothubi_break_io(struct iothubi_client *client, IOTHUB_CODE code)
+{
+    long raw;
+    IOTHUB_LAYER layer = iothubi_io_layer(client, &raw);
+    iothubi_break(client, layer, code, raw);
+}
+
+/* ---- on the way to a connection ---- */
+
+/* Something is missing that only time brings; said once. */
+IOTHUBI_PRIVATE void iothubi_wait(struct iothubi_client *client, IOTHUB_LAYER layer, IOTHUB_CODE code)
+{
+    if (client->error.code != code) {
+        iothubi_error_set(&client->error, layer, code, 0);
+        IOTHUB_LOG(IOTHUB_LOG_INFO, code, IoTHub_ErrorText(&client->error));
+        if (code == IOTHUB_CODE_TOKEN_EXPIRED) {
+            iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN);
+        }
+    }
+}
+
+/* Renewal falls due after_s from now, by either clock: the tick may stand still in sleep, the wall clock may be set back. */
+IOTHUBI_PRIVATE void iothubi_plan_renewal(struct iothubi_client *client, uint32_t wall_time, uint32_t after_s)
+{
+    client->renewing = 1;
+    client->renew_s = client->uptime_s + after_s;
+    client->renew_time = wall_time <= 0xFFFFFFFFu - after_s ? wall_time + after_s : 0xFFFFFFFFu;
+}
+
+/* A token of our own, renewed at 80 % of its lifetime less up to 10 %. True: the token is there. */
+IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
+{
+    iothubi_writer writer;
+    uint32_t life = client->token_lifetime_s, now = iothubi_wall_time(client);
+    int result;
+    if (now == 0) {
+        client->token_expiry = 0;
+        iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
+        return 0;
+    }
+    if (client->token_expiry == 0) {
+        client->token_expiry = now <= 0xFFFFFFFFu - life ? now + life : 0xFFFFFFFFu;
+        iothubi_plan_renewal(client, now, life - life / 5u - iothubi_uniform(iothubi_random(client), life / 10u));
+    }
+    iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
+    iothubi_write_string_to_sign(&writer, &client->identity, client->token_expiry);
+    result = client->platform->hmac_sha256(client->platform->context, client->identity.key, client->identity.key_size,
+        client->inbox, (unsigned int)writer.length, client->digest);
+    if (result < 0) {
+        iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
+    }
+    return result == 0;
+}
+
+/* A token of the caller's: good until its se, if the time is known. */
+IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
+{
+    uint32_t now = iothubi_wall_time(client), expiry = 0;
+    if (client->token != NULL) {
+        client->identity.token = client->token;
+        client->token = NULL;
+    }
+    iothubi_token_expiry(client->identity.token, IOTHUB_STRLEN(client->identity.token), &expiry);
+    if (now != 0 && expiry <= now) {
+        iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_TOKEN_EXPIRED);
+        return 0;
+    }
+    if (now != 0) {
+        iothubi_plan_renewal(client, now, expiry - now);
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
+{
+    client->renewing = 0;
+    if (!iothubi_seed(client)) {
+        iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
+        return;
+    }
+    switch (client->identity.credential) {
+    case IOTHUBI_CREDENTIAL_KEY:
+        if (!iothubi_sign(client)) {
+            return;
+        }
+        break;
+    case IOTHUBI_CREDENTIAL_TOKEN:
+        if (!iothubi_check_token(client)) {
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    client->statistics.attempts += 1;
+    iothubi_enter(client, IOTHUBI_OPENING);
+}
+
+IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    const iothubi_identity *identity = &client->identity;
+    long raw;
+    int result = io->open(io->context, identity->gateway != NULL ? identity->gateway : identity->host,
+        identity->port != 0 ? identity->port : client->transport->port);
+    if (result < 0) {
+        iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);
+    } else if (result > 0) {
+        iothubi_enter(client, IOTHUBI_CONNECTING);
+        client->transport->start(client);
+    } else if (io->error != NULL && io->error(io->context, &raw) == IOTHUB_LAYER_TIME) {
+        iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
+        client->state_tick = client->now;        /* a certificate waits for the date: no failure of the hub's */
+    }
+}
+
+/* ---- the stream ---- */
+
+IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
+    int i;
+    for (i = 0; i < IOTHUB_WORK_READS && !client->broken; ++i) {
+        int size = io->read(io->context, client->inbox, (unsigned int)room);
+        if (size == 0) {
+            return;
+        }
+        if (size < 0) {
+            iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
+        } else if ((size_t)size > room) {
+            iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, size);
+        } else {
+            client->heard = 1;
+            client->statistics.bytes_read += (uint32_t)size;
+            client->transport->input(client, client->inbox, (size_t)size);
+        }
+    }
+    client->busy = 1;
+}
+
+/* Pushes what the stream holds back, at the end of each flight. */
+IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    int result;
+    if (!client->unpushed || client->broken) {
+        return;
+    }
+    result = io->write(io->context, client->inbox, 0);
+    if (result < 0) {
+        iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
+    }
+    client->unpushed = result == 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
+{
+    const IOTHUB_IO *io = &client->platform->io;
+    const unsigned char *bytes = NULL;
+    int i;
+    client->blocked = 0;
+    for (i = 0; i < IOTHUB_WORK_WRITES && !client->broken; ++i) {
+        size_t size = client->transport->output(client, &bytes);
+        int taken;
+        if (size == 0) {
+            break;
+        }
+        taken = io->write(io->context, bytes, (unsigned int)size);
+        if (taken < 0) {
+            iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
+        } else if ((size_t)taken > size) {
+            iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, taken);
+        } else {
+            client->unpushed |= taken != 0;
+            client->statistics.bytes_written += (uint32_t)taken;
+            client->transport->taken(client, (size_t)taken);
+            if ((size_t)taken < size) {
+                client->blocked = 1;
+                break;
+            }
+        }
+    }
+    client->busy |= i == IOTHUB_WORK_WRITES;
+    iothubi_push(client);
+}
+
+/* ---- deadlines ---- */
+
+IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    uint32_t seconds;
+    switch (client->state) {
+    case IOTHUBI_WAITING:
+        iothubi_timer_add(timer, IOTHUBI_DUE_RETRY, client->state_tick, client->retry.delay_ms);
+        break;
+    case IOTHUBI_OPENING:
+        iothubi_timer_add(timer, IOTHUB_CODE_OPEN_TIMEOUT, client->state_tick, client->open_timeout_s * 1000u);
+        break;
+    case IOTHUBI_DRAINING:
+        iothubi_timer_add(timer, IOTHUBI_DUE_DRAINED, client->state_tick, IOTHUBI_DRAIN_MS);
+        client->transport->timers(client, timer);
+        break;
+    case IOTHUBI_READY:
+        if (client->renewing) {
+            seconds = client->renew_s - client->uptime_s;
+            if (seconds > 0x7FFFFFFFu) {
+                seconds = 0;                     /* overdue */
+            }
+            if (seconds < IOTHUBI_SPAN_MAXIMUM / 1000u) {
+                iothubi_timer_add(timer, IOTHUBI_DUE_RENEWAL, client->now - client->uptime_rest_ms, seconds * 1000u);
+            }
+        }
+        client->transport->timers(client, timer);
+        break;
+    case IOTHUBI_CONNECTING:
+        client->transport->timers(client, timer);
+        break;
+    default:
+        break;
+    }
+    if (client->expiring) {
+        uint32_t left = client->expiry_tick - timer->now;
+        iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
+    }
+}
+
+/* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
+IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
+{
+    unsigned int left = client->outbox.count, id = client->outbox.first_id;
+    client->expiring = 0;
+    for (; left != 0; --left) {
+        /* A confirmation's callback may send: go by packet id, new messages come after those counted here. */
+        unsigned int index = iothubi_outbox_index(&client->outbox, id);
+        id = id < IOTHUBI_OUTBOX_ID_LAST ? id + 1u : 1u;
+        if (index < client->outbox.count) {
+            iothubi_record *record = iothubi_outbox_record(&client->outbox, index);
+            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {
+                continue;
+            }
+            if (record->expires - client->now - 1u >= 0x7FFFFFFFu) {
+                iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
+            } else if (!client->expiring || record->expires - client->now < client->expiry_tick - client->now) {
+                client->expiring = 1;
+                client->expiry_tick = record->expires;
+            }
+        }
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
+{
+    iothubi_enter(client, IOTHUBI_DRAINING);
+    client->transport->leave(client, 0);
+}
+
+IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
+{
+    switch (what) {
+    case IOTHUBI_DUE_RETRY:
+        iothubi_attempt(client);
+        break;
+    case IOTHUBI_DUE_RENEWAL:
+        client->renewing = 0;
+        client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
+        break;
+    case IOTHUBI_DUE_MESSAGE:
+        iothubi_expire(client);
+        break;
+    case IOTHUB_CODE_OPEN_TIMEOUT:
+        iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
+        break;
+    default:
+        client->transport->due(client, what);
+        break;
+    }
+}
+
+/* No liveness deadline falls in a call whose reads gave bytes: what was said to be missing may be among what is still unread. */
+IOTHUBI_PRIVATE void iothubi_judge(struct iothubi_client *client)
+{
+    unsigned int i;
+    for (i = 0; i < IOTHUBI_DUE_MAXIMUM && !client->broken; ++i) {
+        iothubi_timer timer;
+        iothubi_timer_begin(&timer, client->now);
+        iothubi_timers(client, &timer);
+        if (timer.left != 0 || timer.what == IOTHUBI_DUE_DRAINED
+            || (client->heard && timer.what > IOTHUB_CODE_NONE && timer.what < IOTHUBI_DUE_RETRY)) {
+            return;
+        }
+        iothubi_due(client, timer.what);
+    }
+}
+
+/* ---- DoWork ---- */
+
+IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
+{
+    uint32_t now = client->platform->milliseconds(client->platform->context), seconds = 0;
+    uint32_t elapsed = now - client->now;
+    if (elapsed >= 1000u) {
+        seconds = elapsed / 1000u;
+        elapsed -= seconds * 1000u;
+    }
+    client->uptime_rest_ms += (unsigned int)elapsed;
+    if (client->uptime_rest_ms >= 1000u) {
+        client->uptime_rest_ms -= 1000u;
+        seconds += 1;
+    }
+    client->uptime_s += seconds;
+    client->now = now;
+    if (seconds != 0 && client->renewing && client->state == IOTHUBI_READY) {
+        uint32_t time = iothubi_wall_time(client);
+        if (time != 0 && time >= client->renew_time) {
+            iothubi_due(client, IOTHUBI_DUE_RENEWAL);
+        }
+    }
+}
+
+/* What the caller wants: a client that is not to run goes to rest from every state. */
+IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
+{
+    if (client->running) {
+        if (client->state == IOTHUBI_STOPPED) {
+            iothubi_attempt(client);
+        }
+    } else if (client->state == IOTHUBI_GAVE_UP) {
+        iothubi_enter(client, IOTHUBI_STOPPED);
+    } else if (client->state != IOTHUBI_STOPPED && client->state < IOTHUBI_READY) {
+        iothubi_disconnect(client);
+        iothubi_enter(client, IOTHUBI_STOPPED);
+        iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
+    }
+    if (client->state == IOTHUBI_READY && (client->reconnect || !client->running)) {
+        iothubi_drain(client);
+    }
+}
+
+/* The end of a planned connection, when all is said and pushed, or its time is over. */
+IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
+{
+    int over = client->now - client->state_tick >= IOTHUBI_DRAIN_MS;
+    client->transport->leave(client, over);
+    iothubi_transmit(client);
+    if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
+        iothubi_left(client);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
+{
+    client->busy = client->heard = 0;
+    iothubi_tick(client);
+    if (client->state >= IOTHUBI_CONNECTING) {
+        iothubi_receive(client);
+    }
+    iothubi_judge(client);
+    iothubi_obey(client);
+    if (!client->broken && client->state == IOTHUBI_SIGNING) {
+        iothubi_step_signing(client);
+    }
+    if (!client->broken && client->state == IOTHUBI_OPENING) {
+        iothubi_step_opening(client);
+    }
+    if (!client->broken && client->state == IOTHUBI_DRAINING) {
+        iothubi_step_draining(client);
+    } else if (!client->broken && client->state >= IOTHUBI_CONNECTING) {
+        iothubi_transmit(client);
+    }
+    if (client->broken) {
+        iothubi_failed(client);
+    }
+}
+
+IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
+{
+    iothubi_timer timer;
+    uint32_t now = client->platform->milliseconds(client->platform->context);
+    int opening = client->state == IOTHUBI_OPENING || (client->state == IOTHUBI_SIGNING && client->token_expiry != 0);
+    int disobeys = client->running ? client->state == IOTHUBI_STOPPED
+        : client->state != IOTHUBI_STOPPED && client->state != IOTHUBI_DRAINING;
+    if (client->busy || disobeys) {
+        return 0;
+    }
+    iothubi_timer_begin(&timer, now);
+    iothubi_timers(client, &timer);
+    if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
+        iothubi_timer_add(&timer, 0, now, IOTHUBI_POLL_MS);
+    } else if (client->state == IOTHUBI_SIGNING) {
+        iothubi_timer_add(&timer, 0, now, IOTHUBI_WAIT_MS);
+    }
+    return timer.left;
+}
+
+/* ---- sending ---- */
+
+/* A call brought the next deadline nearer. */
+IOTHUBI_PRIVATE void iothubi_wake(struct iothubi_client *client)
+{
+    client->busy = 1;
+    if (client->platform->wake != NULL && !client->working) {
+        client->platform->wake(client->platform->context);
+    }
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *client, IOTHUB_CODE code, size_t missing)
+{
+    if (code == IOTHUB_CODE_OPTION_INVALID) {
+        iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, code, 0);
+    } else {
+        iothubi_error_missing(&client->error, code, missing);
+    }
+    return code == IOTHUB_CODE_MESSAGE_TOO_LARGE || code == IOTHUB_CODE_OUTBOX_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
+{
+    iothubi_record *record = NULL;
+    size_t missing;
+    IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
+    if (code != IOTHUB_CODE_NONE) {
+        client->statistics.refused += 1;
+        return iothubi_refuse(client, code, missing);
+    }
+    record->callback = callback;
+    record->context = context;
+    client->statistics.accepted += 1;
+    if (client->message_timeout_ms != 0) {
+        uint32_t now = client->platform->milliseconds(client->platform->context);
+        record->expiring = 1;
+        record->expires = now + client->message_timeout_ms;
+        if (!client->expiring || client->message_timeout_ms < client->expiry_tick - now) {
+            client->expiry_tick = record->expires;
+        }
+        client->expiring = 1;
+    }
+    if (client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+        iothubi_wake(client);
+    }
+    return IOTHUB_CLIENT_OK;
+}
+
+#endif

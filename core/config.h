@@ -1,0 +1,100 @@
+/* ---- config: defaults and compiler differences ------------------------------------------------------------------- */
+/* Everything from here to the end of the header is the implementation; nothing of it is for users. */
+#include "manual.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CONFIG_H)
+#define IOTHUBI_CONFIG_H
+
+#include <string.h>
+
+#ifndef IOTHUB_TRANSPORT_MQTT
+#define IOTHUB_TRANSPORT_MQTT
+#endif
+
+#ifndef IOTHUB_POOL_CLIENTS
+#define IOTHUB_POOL_CLIENTS 1
+#endif
+#ifndef IOTHUB_POOL_OUTBOX
+#define IOTHUB_POOL_OUTBOX 2048
+#endif
+#ifndef IOTHUB_POOL_INBOX
+#define IOTHUB_POOL_INBOX 2048
+#endif
+#ifndef IOTHUB_POOL_TEXT
+#define IOTHUB_POOL_TEXT 512
+#endif
+#ifndef IOTHUB_POOL_MESSAGES
+#define IOTHUB_POOL_MESSAGES 4
+#endif
+#ifndef IOTHUB_POOL_MESSAGE_SIZE
+#define IOTHUB_POOL_MESSAGE_SIZE 512
+#endif
+#ifndef IOTHUB_WORK_READS
+#define IOTHUB_WORK_READS 4
+#endif
+#ifndef IOTHUB_WORK_READ_SIZE
+#define IOTHUB_WORK_READ_SIZE 64
+#endif
+#ifndef IOTHUB_WORK_WRITES
+#define IOTHUB_WORK_WRITES 8
+#endif
+#ifndef IOTHUB_CLOCK_MINIMUM
+#define IOTHUB_CLOCK_MINIMUM 1704067200
+#endif
+#ifndef IOTHUB_LOCK
+#define IOTHUB_LOCK()
+#endif
+#ifndef IOTHUB_UNLOCK
+#define IOTHUB_UNLOCK()
+#endif
+#ifndef IOTHUB_LOG
+#define IOTHUB_LOG(level, code, text)
+#endif
+
+#ifndef IOTHUB_MEMCPY
+#define IOTHUB_MEMCPY memcpy
+#endif
+#ifndef IOTHUB_MEMMOVE
+#define IOTHUB_MEMMOVE memmove
+#endif
+#ifndef IOTHUB_MEMSET
+#define IOTHUB_MEMSET memset
+#endif
+#ifndef IOTHUB_MEMCMP
+#define IOTHUB_MEMCMP memcmp
+#endif
+#ifndef IOTHUB_STRLEN
+#define IOTHUB_STRLEN strlen
+#endif
+
+/* Constant text: where it lies, and how it is read. An AVR would otherwise copy every string to RAM. */
+#ifndef IOTHUB_CONST
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+#define IOTHUB_CONST const PROGMEM
+#define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
+#define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
+#else
+#define IOTHUB_CONST const
+#define IOTHUB_CONST_BYTE(at) (*(at))
+#define IOTHUB_CONST_COPY(to, from, size) IOTHUB_MEMCPY(to, from, size)
+#endif
+#endif
+
+/* Private functions may be unused in a build that switches their caller off. */
+#if defined(__GNUC__) || defined(__clang__)
+#define IOTHUBI_PRIVATE static __attribute__((__unused__))
+#else
+#define IOTHUBI_PRIVATE static
+#endif
+
+#define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
+#define IOTHUBI_SIZE_MAXIMUM ((size_t)-1)
+
+/* A compile-time check: an array of -1 elements does not compile. */
+#define IOTHUBI_CHECK(name, condition) typedef char iothubi_check_##name[(condition) ? 1 : -1]
+
+IOTHUBI_CHECK(octets, (unsigned char)-1 == 255);
+IOTHUBI_CHECK(uint32_is_32_bits, (uint32_t)-1 == 0xFFFFFFFFu && sizeof(uint32_t) == 4);
+
+#endif

@@ -1,0 +1,85 @@
+/* ---- error: what went wrong, in numbers and in words ------------------------------------------------------------- */
+#include "config.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_ERROR_H)
+#define IOTHUBI_ERROR_H
+
+/* Why the last creation failed: there is no handle yet that could tell. */
+static IOTHUB_ERROR iothubi_creation_error;
+
+IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
+{
+    error->layer = layer;
+    error->code = code;
+    error->raw = raw;
+    error->bytes_missing = 0;
+    error->retry_after_s = 0;
+    error->retryable = (layer != IOTHUB_LAYER_CONFIG && layer != IOTHUB_LAYER_MEMORY)
+        || code == IOTHUB_CODE_OUTBOX_FULL || code == IOTHUB_CODE_POOL_EMPTY;
+}
+
+IOTHUBI_PRIVATE void iothubi_error_missing(IOTHUB_ERROR *error, IOTHUB_CODE code, size_t bytes)
+{
+    iothubi_error_set(error, IOTHUB_LAYER_MEMORY, code, 0);
+    error->bytes_missing = bytes;
+}
+
+IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
+{
+    switch (error != NULL ? error->code : IOTHUB_CODE_NONE) {
+    case IOTHUB_CODE_NONE: return "no error";
+    case IOTHUB_CODE_STRING_SYNTAX: return "connection string: a part is not Key=Value";
+    case IOTHUB_CODE_HOST_NAME_MISSING: return "connection string: HostName is missing";
+    case IOTHUB_CODE_HOST_NAME_INVALID: return "connection string: HostName is no host name, or its port is none";
+    case IOTHUB_CODE_DEVICE_ID_MISSING: return "connection string: DeviceId is missing";
+    case IOTHUB_CODE_DEVICE_ID_INVALID: return "connection string: DeviceId is empty, too long or has a character that MQTT or IoT Hub forbids";
+    case IOTHUB_CODE_MODULE_ID_INVALID: return "connection string: ModuleId is empty, too long or has a character that MQTT or IoT Hub forbids";
+    case IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID: return "connection string: SharedAccessKey is not base64";
+    case IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID: return "SharedAccessSignature is no token with sr, sig and se";
+    case IOTHUB_CODE_X509_INVALID: return "connection string: x509 can only be true";
+    case IOTHUB_CODE_USE_PROVISIONING_INVALID: return "connection string: UseProvisioning needs the provisioning client";
+    case IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID: return "connection string: GatewayHostName is no host name, or its port is none";
+    case IOTHUB_CODE_CREDENTIAL_MISSING: return "connection string: none of SharedAccessKey, SharedAccessSignature and x509=true is given";
+    case IOTHUB_CODE_CREDENTIAL_CONFLICT: return "connection string: more than one of SharedAccessKey, SharedAccessSignature and x509 is given";
+    case IOTHUB_CODE_PROTOCOL_MISSING: return "no transport: pass MQTT_Protocol";
+    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time, random and hmac_sha256 are required";
+    case IOTHUB_CODE_PLATFORM_IN_USE: return "the platform serves another live handle";
+    case IOTHUB_CODE_BLOCK_MISALIGNED: return "the memory is not aligned for a pointer";
+    case IOTHUB_CODE_BLOCK_TOO_SMALL: return "the memory block is too small";
+    case IOTHUB_CODE_INBOX_TOO_SMALL: return "the inbox is too small";
+    case IOTHUB_CODE_OUTBOX_TOO_SMALL: return "the outbox is too small";
+    case IOTHUB_CODE_OUTBOX_FULL: return "the outbox is full";
+    case IOTHUB_CODE_MESSAGE_TOO_LARGE: return "the message is over IoT Hub's limit";
+    case IOTHUB_CODE_POOL_EMPTY: return "the pool is used up: raise IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES";
+    case IOTHUB_CODE_POOL_TOO_SMALL: return "too large for the pool: raise IOTHUB_POOL_TEXT or IOTHUB_POOL_MESSAGE_SIZE";
+    case IOTHUB_CODE_OPTION_INVALID: return "the option's value is out of range, or it cannot be set now";
+    case IOTHUB_CODE_CLOCK_UNKNOWN: return "waiting for the wall clock: a SAS key needs the time";
+    case IOTHUB_CODE_TOKEN_EXPIRED: return "the supplied SAS token has expired";
+    case IOTHUB_CODE_NO_ENTROPY: return "waiting for random bytes from the platform";
+    case IOTHUB_CODE_HMAC_FAILED: return "the platform's hmac_sha256 failed";
+    case IOTHUB_CODE_OPEN_FAILED:
+        switch (error->layer) {
+        case IOTHUB_LAYER_DNS: return "the host name could not be resolved";
+        case IOTHUB_LAYER_TLS: return "the TLS handshake failed";
+        case IOTHUB_LAYER_TLS_TRUST: return "the server's certificate is not trusted";
+        case IOTHUB_LAYER_TLS_NAME: return "the server's certificate is for another host name";
+        case IOTHUB_LAYER_PROXY: return "the proxy refused the connection";
+        default: return "no connection to the host";
+        }
+    case IOTHUB_CODE_OPEN_TIMEOUT: return "the connection was not open in time";
+    case IOTHUB_CODE_LINK_LOST: return "the connection was lost";
+    case IOTHUB_CODE_CONTRACT: return "a callback of the platform answered more than was asked";
+    case IOTHUB_CODE_MALFORMED_PACKET: return "the hub sent a malformed packet";
+    case IOTHUB_CODE_UNEXPECTED_PACKET: return "the hub sent a packet that is not allowed here";
+    case IOTHUB_CODE_CONNACK_TIMEOUT: return "the hub did not answer CONNECT in time";
+    case IOTHUB_CODE_CONNACK_REFUSED:
+        return error->raw == 3 ? "the hub is unavailable (CONNACK 3)"
+            : error->raw == 1 ? "the hub does not speak MQTT 3.1.1 (CONNACK 1)"
+            : "the hub refused the credentials: check device id, key and clock";
+    case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
+    case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
+    default: return "unknown error";
+    }
+}
+
+#endif

@@ -1,0 +1,701 @@
+/* iothub_client.h - a complete Azure IoT Hub client in one C header; no allocator, no threads, no operating system.
+
+   Public domain or MIT, your choice; see the LICENSE file. No warranty.
+
+   DO THIS in exactly one C or C++ file, before you include the header there:
+
+       #define IOTHUB_IMPLEMENTATION
+       #include "iothub_client.h"
+
+   All other files include it without the #define.
+
+
+   WHAT IT IS
+
+   A device and module client for Azure IoT Hub with the public names of Microsoft's azure-iot-sdk-c, so that programs
+   and documentation carry over. Nothing in here blocks, allocates, starts a thread or calls the operating system: you
+   bring memory, one secured byte stream and a clock (IOTHUB_PLATFORM below; the folder ports/ has them ready made), and
+   you call DoWork when you like. Every message that SendEventAsync accepts ends in exactly one confirmation.
+
+   WHAT IT DOES NOT DO (today)
+
+   Telemetry over MQTT 3.1.1 is complete: SAS keys, SAS tokens and X.509, renewal, retry, the outbox. Cloud-to-device
+   messages, twins, direct methods, provisioning, AMQP, HTTPS and WebSocket are not in this version; what the hub sends
+   unasked is read, counted and left unacknowledged, so that nothing of it is lost. There is no MQTT 5, no QoS 2, and no
+   cryptography: TLS and HMAC-SHA256 come from the port.
+
+
+   A WHOLE PROGRAM (examples/telemetry says the same with all errors handled)
+
+       #define IOTHUB_IMPLEMENTATION
+       #include "iothub_client.h"
+       #include "ports/posix/iothub_posix.h"
+       #include "ports/bearssl/iothub_bearssl.h"
+
+   ... see README.md and examples/telemetry/telemetry.c.
+
+
+   LIFE OF A CLIENT
+
+       stopped -> signing -> opening -> connecting -> ready -> draining -> stopped
+         any failure -> waiting (retry policy) -> signing
+
+   A new client connects with its first DoWork. It comes back from every failure by itself. It rests only when you
+   called Stop, or when the retry policy gave up; SetRetryPolicy or Start leaves that rest. No answer of the hub is an end.
+
+   LIFE OF A MESSAGE
+
+       SendEventAsync -> queued -> offered to the stream -> sent -> acknowledged -> confirmed OK
+         connection lost -> queued again, in its old place, marked DUP
+         messageTimeout while queued -> confirmed MESSAGE_TIMEOUT;  Destroy -> confirmed BECAUSE_DESTROY
+
+   SendEventAsync encodes the message into the outbox: that is the only copy, and the caller may destroy or change its
+   message as soon as the call returns. A full outbox is an error code of that call (IOTHUB_CLIENT_ERROR, and
+   GetLastError says OUTBOX_FULL), what can never fit is IOTHUB_CLIENT_INVALID_SIZE. Nothing accepted is ever dropped
+   silently. QoS 1 is at least once: after a lost connection the hub may see a message a second time.
+
+
+   MEMORY
+
+   A client lives in one block: its struct, its outbox, its inbox, its strings. There are two ways to get one:
+     - the SDK's creators (IoTHubDeviceClient_CreateFromConnectionString, ...) take it from a pool in the implementation,
+       and the platform from IoTHub_SetPlatform;
+     - the ..._CreateInPlace creators (ours) take block, sizes and platform from you. IoTHub_ClientSize gives the exact
+       number of bytes for a connection string, IOTHUB_CLIENT_SIZE a constant that is always enough.
+   Creation with too little memory gives NULL, and GetLastError(NULL, ...) says how many bytes were missing.
+
+   The outbox holds one record a message and the encoded messages themselves. The text options (product_info, model_id)
+   are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
+   control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
+   outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks.
+
+   CALLBACKS come only from DoWork, and the pending confirmations from Destroy. In a callback you may call every function
+   but DoWork (a nested DoWork does nothing); Destroy in a callback takes effect when that DoWork returns. In the
+   confirmations that come from Destroy every call on the handle is refused with an error.
+
+   THREADS: one handle, one thread at a time. Programs with several define IOTHUB_LOCK() and IOTHUB_UNLOCK(): they wrap each
+   public call and are let go around callbacks, open, read, write and close excepted.
+
+   TIME: milliseconds are a wrapping 32-bit count, compared by subtraction only; call DoWork at least every 24 days.
+
+
+   COMPILE-TIME SETTINGS (define them before the include with IOTHUB_IMPLEMENTATION)
+
+       IOTHUB_STATIC               all functions are static; the header is used in one file only
+       IOTHUB_DEF                  linkage of the public functions; default: extern
+       IOTHUB_TRANSPORT_MQTT       default when no transport is named (the only one in this version)
+       IOTHUB_POOL_CLIENTS         1       clients that the SDK's creators can make; 0 leaves these creators without memory
+       IOTHUB_POOL_OUTBOX          2048    bytes of outbox of each of them
+       IOTHUB_POOL_INBOX           2048    bytes of inbox of each of them
+       IOTHUB_POOL_TEXT            512     bytes of connection string text of each of them
+       IOTHUB_POOL_MESSAGES        4       messages that IoTHubMessage_Create... and Map_Create can make at a time
+       IOTHUB_POOL_MESSAGE_SIZE    512     bytes of each: body, properties and about 40 bytes of head
+       IOTHUB_WORK_READS           4       reads of one DoWork
+       IOTHUB_WORK_READ_SIZE       64      bytes of one read; together they bound the callbacks of one DoWork
+       IOTHUB_WORK_WRITES          8       writes of one DoWork
+       IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
+       IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
+       IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
+       IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
+       IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
+       IOTHUB_MEMCPY, IOTHUB_MEMMOVE, IOTHUB_MEMSET, IOTHUB_MEMCMP, IOTHUB_STRLEN    default: those of string.h
+*/
+
+#if defined(IOTHUB_CLIENT_H) && !defined(IOTHUB_CLIENT_SINGLE_HEADER_H)
+#error "azure-iot-sdk-c's iothub_client.h is included too: this header replaces it, take its include directory off the path"
+#endif
+
+#ifndef IOTHUB_CLIENT_SINGLE_HEADER_H
+#define IOTHUB_CLIENT_SINGLE_HEADER_H
+
+#define IOTHUB_CLIENT_VERSION_MAJOR 0
+#define IOTHUB_CLIENT_VERSION_MINOR 1
+#define IOTHUB_CLIENT_VERSION_PATCH 0
+#define IOTHUB_CLIENT_VERSION "0.1.0"
+#define IOTHUB_SDK_VERSION "1.15.0" /* the azure-iot-sdk-c whose API this header follows */
+
+#include <stddef.h>
+
+/* Types follow the headers that exist, never the language version, so that C89, C99 and C++ units of one program agree. */
+#if defined(__has_include)
+#if !__has_include(<stdint.h>) && !defined(IOTHUB_NO_STDINT_H)
+#define IOTHUB_NO_STDINT_H
+#endif
+#if !__has_include(<stdbool.h>) && !defined(IOTHUB_NO_STDBOOL_H)
+#define IOTHUB_NO_STDBOOL_H
+#endif
+#endif
+
+#ifndef IOTHUB_NO_STDINT_H
+#include <stdint.h>
+#else
+#include <limits.h>
+typedef unsigned char uint8_t;
+#if USHRT_MAX == 0xFFFF
+typedef unsigned short uint16_t;
+#else
+#error "no 16-bit type: define uint16_t and uint32_t in a stdint.h of yours, without IOTHUB_NO_STDINT_H"
+#endif
+#if UINT_MAX == 0xFFFFFFFF
+typedef unsigned int uint32_t;
+#else
+typedef unsigned long uint32_t;
+#endif
+#endif
+
+#ifndef __cplusplus
+#ifndef IOTHUB_NO_STDBOOL_H
+#include <stdbool.h>
+#else
+typedef unsigned char bool;
+#define true 1
+#define false 0
+#endif
+#endif
+#if defined(__GNUC__) && !defined(__cplusplus)
+__extension__ typedef bool IOTHUB_BOOL;          /* bool, under a name that compilers in C89 mode do not warn about */
+#else
+typedef bool IOTHUB_BOOL;
+#endif
+
+#ifndef IOTHUB_DEF
+#if defined(IOTHUB_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#define IOTHUB_DEF static __attribute__((__unused__))
+#elif defined(IOTHUB_STATIC)
+#define IOTHUB_DEF static
+#else
+#define IOTHUB_DEF extern
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Platform: what you bring ------------------------------------------------------------------------------------
+
+   Rules of the stream:
+   1. Nothing here may block. One public-key operation a call is allowed; a port says how long that is.
+   2. No call asks for more than 32,767 bytes. Answering more than was asked is a dead stream, in every build.
+   3. write may hold bytes back to fill a record; write of size 0 pushes what is held. DoWork pushes at the end of each flight.
+   4. Bytes once offered to write stay the next bytes: after 0 or a short count the rest comes first.
+   5. read answers 0 only when nothing that could be delivered is held here or below. Every call first moves what a
+      filter holds, both ways.
+   6. host stays valid until close. close is legal in every state, also while opening, and idempotent.
+   7. After a failed open or a dead stream the client calls close before it calls open again. */
+
+typedef struct IOTHUB_IO_TAG {                   /* one secured, ordered byte stream; nothing here may block */
+    void *context;
+    int  (*open )(void *context, const char *host, unsigned int port);  /* 1 open, 0 call again, <0 failed */
+    int  (*read )(void *context, unsigned char *bytes, unsigned int capacity);   /* >0 bytes, 0 none now, <0 dead */
+    int  (*write)(void *context, const unsigned char *bytes, unsigned int size); /* >0 taken, 0 none now, <0 dead */
+    void (*close)(void *context);                /* legal in every state, also while opening; idempotent */
+    int  (*set_option)(void *context, const char *name, const void *value);  /* optional: 0 taken, >0 unknown, <0 bad */
+    int  (*error)(void *context, long *raw);     /* optional: IOTHUB_LAYER_* of the last failure, and the port's own code */
+} IOTHUB_IO;
+
+typedef struct IOTHUB_PLATFORM_TAG {
+    IOTHUB_IO io;                                /* the hub connection */
+    IOTHUB_IO transfer;                          /* optional second stream: file upload, edge method calls; one job at a time */
+    void *context;                               /* for the functions below */
+    uint32_t (*milliseconds)(void *context);     /* monotonic, counts through sleep if it can, may wrap */
+    uint32_t (*unix_time)(void *context);        /* seconds since 1970 UTC; 0 while unknown */
+    int  (*random)(void *context, unsigned char *bytes, unsigned int size);   /* 0 filled, <0 no entropy yet: wait */
+    int  (*hmac_sha256)(void *context, const unsigned char *key, unsigned int key_size,
+                        const unsigned char *data, unsigned int data_size, unsigned char digest[32]);
+                                                 /* 0 done, 1 call again, <0 failed; key NULL: the port's own key */
+    void (*wake)(void *context);                 /* optional: a call brought the next deadline nearer */
+} IOTHUB_PLATFORM;
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+
+typedef enum IOTHUB_LAYER_TAG {
+    IOTHUB_LAYER_NONE = 0,
+    IOTHUB_LAYER_CONFIG,                         /* a connection string, an option, an argument */
+    IOTHUB_LAYER_MEMORY,                         /* block, outbox, inbox or pool too small or full */
+    IOTHUB_LAYER_TIME,                           /* the wall clock is unknown, or a token is past its time */
+    IOTHUB_LAYER_ENTROPY,                        /* the port has no random bytes yet */
+    IOTHUB_LAYER_DNS,                            /* name lookup */
+    IOTHUB_LAYER_TCP,                            /* connect, reset, closed by the peer */
+    IOTHUB_LAYER_PROXY,
+    IOTHUB_LAYER_TLS,                            /* handshake or record, other than the next two */
+    IOTHUB_LAYER_TLS_TRUST,                      /* the server's chain ends in no trusted root, or is not valid now */
+    IOTHUB_LAYER_TLS_NAME,                       /* the certificate is not for this host name */
+    IOTHUB_LAYER_PROTOCOL,                       /* the peer sent bytes that the protocol does not allow */
+    IOTHUB_LAYER_HUB,                            /* the hub said no, fell silent or closed */
+    IOTHUB_LAYER_PORT                            /* a callback of the platform broke its contract */
+} IOTHUB_LAYER;
+
+typedef enum IOTHUB_CODE_TAG {
+    IOTHUB_CODE_NONE = 0,
+    /* connection string or configuration; raw is the position in the string where that is known, else -1 */
+    IOTHUB_CODE_STRING_SYNTAX,                   /* a part is not Key=Value */
+    IOTHUB_CODE_HOST_NAME_MISSING,
+    IOTHUB_CODE_HOST_NAME_INVALID,               /* empty, a strange character, or a port that is none */
+    IOTHUB_CODE_DEVICE_ID_MISSING,
+    IOTHUB_CODE_DEVICE_ID_INVALID,               /* empty, over 128 bytes, or a character that IoT Hub or the transport forbids */
+    IOTHUB_CODE_MODULE_ID_INVALID,
+    IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID,       /* not base64 (RFC 4648) */
+    IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, /* not "SharedAccessSignature sr=...&sig=...&se=..." */
+    IOTHUB_CODE_X509_INVALID,                    /* only x509=true */
+    IOTHUB_CODE_USE_PROVISIONING_INVALID,        /* UseProvisioning needs the provisioning client */
+    IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID,
+    IOTHUB_CODE_CREDENTIAL_MISSING,              /* none of SharedAccessKey, SharedAccessSignature, x509; a key may be misspelt */
+    IOTHUB_CODE_CREDENTIAL_CONFLICT,             /* more than one of them */
+    IOTHUB_CODE_PROTOCOL_MISSING,                /* the transport is not compiled in, or NULL */
+    /* platform and memory */
+    IOTHUB_CODE_PLATFORM_MISSING,                /* no IoTHub_SetPlatform, or a required function is NULL */
+    IOTHUB_CODE_PLATFORM_IN_USE,                 /* a platform serves one live handle at a time */
+    IOTHUB_CODE_BLOCK_MISALIGNED,                /* the block must be aligned for a pointer */
+    IOTHUB_CODE_BLOCK_TOO_SMALL,                 /* bytes_missing says how much */
+    IOTHUB_CODE_INBOX_TOO_SMALL,                 /* bytes_missing says how much */
+    IOTHUB_CODE_OUTBOX_TOO_SMALL,                /* bytes_missing says how much; also: the message can never fit */
+    IOTHUB_CODE_OUTBOX_FULL,                     /* send again after a confirmation */
+    IOTHUB_CODE_MESSAGE_TOO_LARGE,               /* over 262,144 bytes, or a topic over 65,535: the hub would close */
+    IOTHUB_CODE_POOL_EMPTY,                      /* IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES are in use */
+    IOTHUB_CODE_POOL_TOO_SMALL,                  /* IOTHUB_POOL_TEXT; bytes_missing says how much */
+    IOTHUB_CODE_OPTION_INVALID,                  /* the value is out of its range, or cannot be set now */
+    /* waiting for something */
+    IOTHUB_CODE_CLOCK_UNKNOWN,                   /* a SAS key needs the time; the client waits for unix_time */
+    IOTHUB_CODE_TOKEN_EXPIRED,                   /* the supplied token is past its se; set "sas_token" */
+    IOTHUB_CODE_NO_ENTROPY,                      /* the client waits for random */
+    IOTHUB_CODE_HMAC_FAILED,
+    /* connection; raw is the port's own code where the layer is below MQTT */
+    IOTHUB_CODE_OPEN_FAILED,
+    IOTHUB_CODE_OPEN_TIMEOUT,
+    IOTHUB_CODE_LINK_LOST,                       /* read or write said dead */
+    IOTHUB_CODE_CONTRACT,                        /* a callback answered more than was asked */
+    IOTHUB_CODE_MALFORMED_PACKET,
+    IOTHUB_CODE_UNEXPECTED_PACKET,
+    IOTHUB_CODE_CONNACK_TIMEOUT,
+    IOTHUB_CODE_CONNACK_REFUSED,                 /* raw is the return code, 1 to 5 */
+    IOTHUB_CODE_PING_TIMEOUT,
+    IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT          /* the oldest message was not acknowledged in time */
+} IOTHUB_CODE;
+
+typedef struct IOTHUB_ERROR_TAG {
+    IOTHUB_LAYER layer;
+    IOTHUB_CODE code;
+    long raw;                                    /* the port's own code, a return code, or a position; 0: none */
+    size_t bytes_missing;                        /* for the codes that say so */
+    uint32_t retry_after_s;                      /* seconds until the next attempt that is already planned; 0: none, or now */
+    IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later */
+} IOTHUB_ERROR;
+
+/* A short English sentence for an error; never NULL, static, without secrets. */
+IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error);
+
+#define IOTHUB_LOG_ERROR 0
+#define IOTHUB_LOG_INFO 1
+#define IOTHUB_LOG_TRACE 2                       /* only while the option logtrace is true */
+
+/* ---- Types and values of azure-iot-sdk-c ------------------------------------------------------------------------- */
+
+typedef enum IOTHUB_CLIENT_RESULT_TAG {
+    IOTHUB_CLIENT_OK = 0,
+    IOTHUB_CLIENT_INVALID_ARG,                   /* NULL or out of range */
+    IOTHUB_CLIENT_ERROR,                         /* everything else; GetLastError says what */
+    IOTHUB_CLIENT_INVALID_SIZE,                  /* can never fit: message over the limit or larger than the outbox */
+    IOTHUB_CLIENT_INDEFINITE_TIME
+} IOTHUB_CLIENT_RESULT;
+
+typedef enum IOTHUB_CLIENT_RETRY_POLICY_TAG {    /* n counts attempts since a lasting connection; W, M: see SetRetryPolicy */
+    IOTHUB_CLIENT_RETRY_NONE = 0,                /* connect once; after a loss rest */
+    IOTHUB_CLIENT_RETRY_IMMEDIATE,               /* 0 */
+    IOTHUB_CLIENT_RETRY_INTERVAL,                /* W */
+    IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF,          /* min(M, W * n) */
+    IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF,     /* min(M, W * 2^(n-1)) */
+    IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, /* default: uniform(0, min(M, W * 2^n)) */
+    IOTHUB_CLIENT_RETRY_RANDOM                   /* uniform(0, W) */
+} IOTHUB_CLIENT_RETRY_POLICY;
+
+typedef enum IOTHUB_CLIENT_STATUS_TAG {
+    IOTHUB_CLIENT_SEND_STATUS_IDLE = 0,          /* every accepted message is confirmed */
+    IOTHUB_CLIENT_SEND_STATUS_BUSY
+} IOTHUB_CLIENT_STATUS;
+
+typedef enum IOTHUB_CLIENT_CONFIRMATION_RESULT_TAG {
+    IOTHUB_CLIENT_CONFIRMATION_OK = 0,           /* acknowledged by the hub (QoS 0: taken by the stream) */
+    IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY,
+    IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT,
+    IOTHUB_CLIENT_CONFIRMATION_ERROR
+} IOTHUB_CLIENT_CONFIRMATION_RESULT;
+
+typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_TAG {
+    IOTHUB_CLIENT_CONNECTION_AUTHENTICATED = 0,
+    IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED
+} IOTHUB_CLIENT_CONNECTION_STATUS;
+
+typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_REASON_TAG { /* with UNAUTHENTICATED, unless it says otherwise */
+    IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN = 0, /* planned renewal, or a supplied token is past its se */
+    IOTHUB_CLIENT_CONNECTION_DEVICE_DISABLED,    /* CONNACK 3 */
+    IOTHUB_CLIENT_CONNECTION_BAD_CREDENTIAL,     /* CONNACK 2, 4, 5 */
+    IOTHUB_CLIENT_CONNECTION_RETRY_EXPIRED,      /* the retry policy gave up */
+    IOTHUB_CLIENT_CONNECTION_NO_NETWORK,         /* open failed (name, TCP, TLS), or the link was lost */
+    IOTHUB_CLIENT_CONNECTION_COMMUNICATION_ERROR, /* no CONNACK, another CONNACK, no acknowledgement, illegal bytes */
+    IOTHUB_CLIENT_CONNECTION_OK,                 /* with AUTHENTICATED; with UNAUTHENTICATED after Stop */
+    IOTHUB_CLIENT_CONNECTION_NO_PING_RESPONSE,
+    IOTHUB_CLIENT_CONNECTION_QUOTA_EXCEEDED      /* AMQP only */
+} IOTHUB_CLIENT_CONNECTION_STATUS_REASON;
+
+typedef enum IOTHUB_MESSAGE_RESULT_TAG {
+    IOTHUB_MESSAGE_OK = 0,
+    IOTHUB_MESSAGE_INVALID_ARG,
+    IOTHUB_MESSAGE_INVALID_TYPE,                 /* a property name or value outside 0x20..0x7E */
+    IOTHUB_MESSAGE_ERROR,                        /* the message's room is used up */
+    IOTHUB_MESSAGE_BECAUSE_DESTROY
+} IOTHUB_MESSAGE_RESULT;
+
+typedef enum IOTHUBMESSAGE_CONTENT_TYPE_TAG {
+    IOTHUBMESSAGE_BYTEARRAY = 0,
+    IOTHUBMESSAGE_STRING,
+    IOTHUBMESSAGE_UNKNOWN                        /* NULL handle */
+} IOTHUBMESSAGE_CONTENT_TYPE;
+
+typedef enum MAP_RESULT_TAG {
+    MAP_RESULT_INVALID = 0,                      /* never returned; MAP_OK is 1, as in the SDK */
+    MAP_OK,
+    MAP_ERROR,                                   /* no room */
+    MAP_INVALIDARG,
+    MAP_KEYEXISTS,
+    MAP_KEYNOTFOUND,
+    MAP_FILTER_REJECT
+} MAP_RESULT;
+
+typedef struct IOTHUB_DEVICE_CLIENT_TAG *IOTHUB_DEVICE_CLIENT_HANDLE;
+typedef struct IOTHUB_MODULE_CLIENT_TAG *IOTHUB_MODULE_CLIENT_HANDLE;
+typedef IOTHUB_DEVICE_CLIENT_HANDLE IOTHUB_DEVICE_CLIENT_LL_HANDLE;
+typedef IOTHUB_MODULE_CLIENT_HANDLE IOTHUB_MODULE_CLIENT_LL_HANDLE;
+typedef struct IOTHUB_MESSAGE_HANDLE_DATA_TAG *IOTHUB_MESSAGE_HANDLE;
+typedef struct MAP_HANDLE_DATA_TAG *MAP_HANDLE;
+typedef struct TRANSPORT_PROVIDER_TAG TRANSPORT_PROVIDER;
+typedef const TRANSPORT_PROVIDER *(*IOTHUB_CLIENT_TRANSPORT_PROVIDER)(void);
+typedef uint32_t tickcounter_ms_t;               /* value type of messageTimeout and do_work_freq_ms; 64 bits in the SDK */
+
+typedef void (*IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK)(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK)(IOTHUB_CLIENT_CONNECTION_STATUS result,
+    IOTHUB_CLIENT_CONNECTION_STATUS_REASON reason, void *userContextCallback);
+typedef int (*MAP_FILTER_CALLBACK)(const char *mapProperty, const char *mapValue); /* non-zero rejects */
+
+typedef struct IOTHUB_CLIENT_CONFIG_TAG {
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol;   /* required: MQTT_Protocol */
+    const char *deviceId;                        /* required, 1 to 128 bytes */
+    const char *deviceKey;                       /* base64; NULL with a NULL token means X.509 */
+    const char *deviceSasToken;                  /* ready-made token; not together with deviceKey */
+    const char *iotHubName;                      /* required: the host name up to its first dot */
+    const char *iotHubSuffix;                    /* the rest of it; NULL or "" for a host without a dot; may end in :port */
+    const char *protocolGatewayHostName;         /* host to dial instead; may be NULL, may end in :port */
+} IOTHUB_CLIENT_CONFIG;
+
+typedef struct IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_TAG {
+    char *diagnosticId;                          /* 8 characters 0-9 a-z when the client makes it */
+    char *diagnosticCreationTimeUtc;             /* seconds since 1970, decimal */
+} IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA, *IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_HANDLE;
+
+/* The transport, passed uncalled to a creator. MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void);
+
+/* ---- Process ----------------------------------------------------------------------------------------------------- */
+
+IOTHUB_DEF int IoTHub_Init(void);                /* always 0; kept for programs that call it */
+IOTHUB_DEF void IoTHub_Deinit(void);
+IOTHUB_DEF const char *IoTHubClient_GetVersionString(void); /* IOTHUB_CLIENT_VERSION */
+
+/* The platform for the SDK's creators; borrowed until the clients made from it are destroyed. */
+IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
+
+/* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
+
+#define IOTHUB_INBOX_MINIMUM 64u
+#define IOTHUB_CLIENT_STRUCT_BOUND (240u + 64u * sizeof(void *))
+
+/* Enough for any client whose connection string has so many characters; a constant. */
+#define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
+    (IOTHUB_CLIENT_STRUCT_BOUND + (string_length) + 8u + (outbox_size) + (inbox_size))
+
+/* Declares a block, aligned, for IOTHUB_MEMORY: IOTHUB_CLIENT_BLOCK(static, my_block, IOTHUB_CLIENT_SIZE(200, 1024, 256)); */
+#define IOTHUB_CLIENT_BLOCK(storage_class, name, size) \
+    storage_class union { void *align_pointer; unsigned long align_long; unsigned char bytes[size]; } name
+
+typedef struct IOTHUB_MEMORY_TAG {
+    void *block;                                 /* kept until Destroy; aligned for a pointer */
+    size_t block_size;                           /* bytes; more than needed is left alone */
+    size_t outbox_size;                          /* bytes of the block for records and encoded messages */
+    size_t inbox_size;                           /* bytes of the block for received bytes; at least IOTHUB_INBOX_MINIMUM */
+    unsigned int outbox_messages;                /* records: so many messages at a time; 0: one for each 128 bytes of outbox */
+} IOTHUB_MEMORY;
+
+/* The exact bytes that a client with this connection string and these sizes takes; 0 when the string is wrong
+   (GetLastError(NULL, ...) says why). protocol as for the creators. */
+IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
+    size_t outbox_size, size_t inbox_size);
+
+/* ---- Statistics: counted since creation, wrapping ---------------------------------------------------------------- */
+
+typedef struct IOTHUB_STATISTICS_TAG {
+    uint32_t accepted;                           /* SendEventAsync answered OK; = the next five and what is in the outbox */
+    uint32_t confirmed_ok;
+    uint32_t confirmed_timeout;
+    uint32_t confirmed_error;
+    uint32_t confirmed_destroy;
+    uint32_t refused;                            /* SendEventAsync answered an error for want of room */
+    uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
+    uint32_t repeated;                           /* of these, marked DUP */
+    uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
+    uint32_t received_unhandled;                 /* messages from the hub left unacknowledged */
+    uint32_t attempts;                           /* calls of open for a new connection */
+    uint32_t connections;                        /* accepted by the hub */
+    uint32_t renewals;                           /* planned reconnects */
+    uint32_t pings;
+    uint32_t bytes_read;                         /* clear text */
+    uint32_t bytes_written;
+    uint32_t messages_waiting;                   /* in the outbox now, acknowledged ones excepted */
+    uint32_t messages_in_flight;                 /* of these, sent on this connection and not acknowledged */
+    uint32_t outbox_used;                        /* bytes now */
+    uint32_t outbox_capacity;                    /* bytes for encoded messages */
+} IOTHUB_STATISTICS;
+
+/* ---- Options (SetOption): azure-iot-sdk-c's, with the type that value points to ------------------------------------
+
+   Numbers are pointed to (int v = 120; SetOption(h, OPTION_KEEP_ALIVE, &v)), text is the pointer itself. NULL arguments are
+   INVALID_ARG. A name that neither the client nor the port knows is INVALID_ARG, a value that is refused is ERROR.
+   [*] asks for a planned reconnect when a connection is open.  [c] only while no connection is open or being opened. */
+
+#define OPTION_MESSAGE_TIMEOUT "messageTimeout"                  /* tickcounter_ms_t: age limit of messages still queued; 0 off; later sends only */
+#define OPTION_PRODUCT_INFO "product_info"                       /* text, copied [c]: sent as DeviceClientType */
+#define OPTION_MODEL_ID "model_id"                               /* text, copied, once [c]: Plug and Play model (DTMI) */
+#define OPTION_RETRY_INTERVAL_SEC "retry_interval_sec"           /* unsigned int: W, at least 1 */
+#define OPTION_RETRY_MAX_DELAY_SECS "retry_max_delay_secs"       /* unsigned int: M for both kinds of failure, at least 1 */
+#define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet */
+#define OPTION_KEEP_ALIVE "keepalive"                            /* int: seconds, 0 (off) to 1177; default 180 [*] */
+#define OPTION_CONNECTION_TIMEOUT "connect_timeout"              /* int: seconds to wait for CONNACK; default 60 */
+#define OPTION_SAS_TOKEN_LIFETIME "sas_token_lifetime"           /* size_t: seconds, at least 5; default 3600; the next token has it */
+#define OPTION_SAS_TOKEN_REFRESH_TIME "sas_token_refresh_time"   /* the same setting under its second name */
+#define OPTION_AUTO_URL_ENCODE_DECODE "auto_url_encode_decode"   /* bool: see SendEventAsync; later sends only */
+#define OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "diag_sampling_percentage" /* uint32_t: 0 to 100 */
+#define OPTION_DO_WORK_FREQUENCY_IN_MS "do_work_freq_ms"         /* tickcounter_ms_t: 1 to 100, accepted and without effect: you call DoWork */
+/* These go to the port, as every unknown name does; what it makes of them stands in its README. */
+#define OPTION_TRUSTED_CERT "TrustedCerts"                       /* text, kept until Destroy: root certificates, PEM */
+#define OPTION_X509_CERT "x509certificate"                       /* text, kept until Destroy: client chain, PEM; x509 identities only */
+#define OPTION_X509_PRIVATE_KEY "x509privatekey"                 /* text, kept until Destroy; x509 identities only */
+#define OPTION_X509_ECC_CERT "x509EccCertificate"
+#define OPTION_X509_ECC_KEY "x509EccAliasKey"
+#define OPTION_HTTP_PROXY "proxy_data"
+#define SU_OPTION_X509_CERT OPTION_X509_CERT
+#define SU_OPTION_X509_PRIVATE_KEY OPTION_X509_PRIVATE_KEY
+/* Ours. */
+#define IOTHUB_OPTION_QOS "qos"                                  /* int: 1 (default) or 0; later sends only */
+#define IOTHUB_OPTION_CLEAN_SESSION "clean_session"              /* bool: default false [*] */
+#define IOTHUB_OPTION_PING_TIMEOUT "ping_timeout"                /* unsigned int: seconds; default 60 */
+#define IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "acknowledgement_timeout" /* unsigned int: seconds; default 120 */
+#define IOTHUB_OPTION_OPEN_TIMEOUT "open_timeout"                /* unsigned int: seconds for name, TCP and TLS; default 60 */
+#define IOTHUB_OPTION_IN_FLIGHT "in_flight"                      /* unsigned int: unacknowledged messages at most; default 64 */
+#define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
+#define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until replaced or Destroy: the next supplied token [*] */
+#define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
+
+/* ---- Device client -----------------------------------------------------------------------------------------------
+
+   Each function is there for modules too (next section), and under its _LL_ name (the section after). */
+
+/* Keys, exact case, any order: HostName[:port], DeviceId, ModuleId, GatewayHostName[:port], and exactly one of SharedAccessKey,
+   SharedAccessSignature, x509=true. Unknown keys are skipped, a repeated key counts with its last value. The port goes
+   to open only, never into SAS audience or user name. The string is copied. NULL on failure: GetLastError(NULL, ...). */
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateFromConnectionString(const char *connectionString,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol);
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_Create(const IOTHUB_CLIENT_CONFIG *config); /* copied */
+
+/* Ours: block, sizes and platform from the caller. memory itself is read during the call only; its block and the platform
+   are kept until Destroy. */
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateInPlace(const char *connectionString,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory);
+IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateInPlaceFromConfig(const IOTHUB_CLIENT_CONFIG *config,
+    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory);
+
+/* Sends DISCONNECT once if that is possible at once, closes the stream, then confirms what is left BECAUSE_DESTROY, in order
+   of acceptance. It does not wait: call Stop and DoWork first to let acknowledgements land. NULL is ignored. */
+IOTHUB_DEF void IoTHubDeviceClient_Destroy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
+
+/* Encodes the message into the outbox and returns; the caller keeps its message. OK: one confirmation will come (a NULL callback
+   with a NULL context is fire and forget). INVALID_ARG: a NULL handle or message, or a context without a callback.
+   INVALID_SIZE: it can never fit. ERROR: no room now; send again after a confirmation.
+   Properties are percent-encoded as UTF-8 (keeping A-Z a-z 0-9 - _ . ~), keys and values. While auto_url_encode_decode is
+   false (default) an escape that is already there (%2f) stays as it is, so that programs which encode by themselves, as
+   the SDK's samples do, come out right; when it is true every byte is taken literally and a % becomes %25. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendEventAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetSendStatus(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_STATUS *iotHubClientStatus);
+
+/* NULL clears. The present state is not reported on registration; every event is passed on as it happens. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetConnectionStatusCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK connectionStatusCallback, void *userContextCallback);
+
+/* W is 1 s for the exponential policies, else 5 s; M is 30 s while the hub was not reached and 300 s once it answered and
+   refused or cut; options change both, SetRetryPolicy resets them. The count n starts again after a connection that
+   lasted 60 s and at least its last delay. After retryTimeoutLimitInSeconds (0: no limit) without a lasting connection
+   the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
+   is INVALID_ARG. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_RETRY_POLICY retryPolicy, size_t retryTimeoutLimitInSeconds);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_RETRY_POLICY *retryPolicy, size_t *retryTimeoutLimitInSeconds);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetOption(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    const char *optionName, const void *value);
+
+/* Reads, dispatches, judges deadlines, writes; bounded, never blocks, never loops on the stream. NULL is ignored. */
+IOTHUB_DEF void IoTHubDeviceClient_DoWork(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
+
+/* Ours: milliseconds until DoWork has something to do even if nothing arrives: 0 when the last call stopped at its budget, at
+   most 10 while opening or while output waits. Call it after DoWork. A stream with bytes to read wants DoWork sooner. */
+IOTHUB_DEF uint32_t IoTHubDeviceClient_GetNextWork(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
+
+/* Ours: the last error of the handle, or with NULL that of the last creation that failed. INVALID_ARG when error is NULL. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetLastError(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle, IOTHUB_ERROR *error);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetStatistics(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_STATISTICS *statistics);
+
+/* Ours: Stop lets acknowledgements land (at most 10 s), sends DISCONNECT and closes, all in DoWork; queued messages stay. Start
+   connects again with the next DoWork. A new client is started. Both are OK in every state. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Stop(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
+
+/* ---- Module client: the same, for an identity with ModuleId ------------------------------------------------------- */
+
+IOTHUB_DEF IOTHUB_MODULE_CLIENT_HANDLE IoTHubModuleClient_CreateFromConnectionString(const char *connectionString,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol);
+IOTHUB_DEF IOTHUB_MODULE_CLIENT_HANDLE IoTHubModuleClient_CreateInPlace(const char *connectionString,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory);
+IOTHUB_DEF void IoTHubModuleClient_Destroy(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+/* Writes the output name into the caller's message, as the SDK does, then behaves as SendEventAsync. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventToOutputAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, const char *outputName,
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetSendStatus(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_STATUS *iotHubClientStatus);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetConnectionStatusCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK connectionStatusCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetRetryPolicy(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_RETRY_POLICY retryPolicy, size_t retryTimeoutLimitInSeconds);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetRetryPolicy(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_RETRY_POLICY *retryPolicy, size_t *retryTimeoutLimitInSeconds);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetOption(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const char *optionName, const void *value);
+IOTHUB_DEF void IoTHubModuleClient_DoWork(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
+IOTHUB_DEF uint32_t IoTHubModuleClient_GetNextWork(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetLastError(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle, IOTHUB_ERROR *error);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetStatistics(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_STATISTICS *statistics);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Stop(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
+
+/* ---- The _LL_ names: the same functions and handles --------------------------------------------------------------- */
+
+#define IoTHubDeviceClient_LL_CreateFromConnectionString IoTHubDeviceClient_CreateFromConnectionString
+#define IoTHubDeviceClient_LL_Create IoTHubDeviceClient_Create
+#define IoTHubDeviceClient_LL_Destroy IoTHubDeviceClient_Destroy
+#define IoTHubDeviceClient_LL_SendEventAsync IoTHubDeviceClient_SendEventAsync
+#define IoTHubDeviceClient_LL_GetSendStatus IoTHubDeviceClient_GetSendStatus
+#define IoTHubDeviceClient_LL_SetConnectionStatusCallback IoTHubDeviceClient_SetConnectionStatusCallback
+#define IoTHubDeviceClient_LL_SetRetryPolicy IoTHubDeviceClient_SetRetryPolicy
+#define IoTHubDeviceClient_LL_GetRetryPolicy IoTHubDeviceClient_GetRetryPolicy
+#define IoTHubDeviceClient_LL_SetOption IoTHubDeviceClient_SetOption
+#define IoTHubDeviceClient_LL_DoWork IoTHubDeviceClient_DoWork
+#define IoTHubModuleClient_LL_CreateFromConnectionString IoTHubModuleClient_CreateFromConnectionString
+#define IoTHubModuleClient_LL_Destroy IoTHubModuleClient_Destroy
+#define IoTHubModuleClient_LL_SendEventAsync IoTHubModuleClient_SendEventAsync
+#define IoTHubModuleClient_LL_SendEventToOutputAsync IoTHubModuleClient_SendEventToOutputAsync
+#define IoTHubModuleClient_LL_GetSendStatus IoTHubModuleClient_GetSendStatus
+#define IoTHubModuleClient_LL_SetConnectionStatusCallback IoTHubModuleClient_SetConnectionStatusCallback
+#define IoTHubModuleClient_LL_SetRetryPolicy IoTHubModuleClient_SetRetryPolicy
+#define IoTHubModuleClient_LL_GetRetryPolicy IoTHubModuleClient_GetRetryPolicy
+#define IoTHubModuleClient_LL_SetOption IoTHubModuleClient_SetOption
+#define IoTHubModuleClient_LL_DoWork IoTHubModuleClient_DoWork
+
+/* ---- Messages ----------------------------------------------------------------------------------------------------
+
+   Create... and Clone take a message from the pool and copy; NULL when the pool is empty or the content does not fit.
+   Wrap (ours) makes one in storage of yours, aligned for a pointer, that borrows its body: storage and body are kept until Destroy
+   (of the message), IOTHUB_MESSAGE_HEAD_BOUND bytes of the storage are the head, the rest is room for properties.
+   Getters lend: a pointer is valid until the message is changed or destroyed. Setters copy and replace; NULL is INVALID_ARG,
+   no room is ERROR and leaves the old value. SetProperty and the map take printable ASCII only (INVALID_TYPE). */
+
+#define IOTHUB_MESSAGE_HEAD_BOUND (10u * sizeof(void *))
+
+IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromByteArray(const unsigned char *byteArray, size_t size);
+IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromString(const char *source);
+IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Wrap(void *storage, size_t storage_size, const unsigned char *body, size_t body_size);
+IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Clone(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF void IoTHubMessage_Destroy(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUBMESSAGE_CONTENT_TYPE IoTHubMessage_GetContentType(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_GetByteArray(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const unsigned char **buffer, size_t *size);
+IOTHUB_DEF const char *IoTHubMessage_GetString(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+/* Application properties; the map is live and owned by the message (never Map_Destroy it). */
+IOTHUB_DEF MAP_HANDLE IoTHubMessage_Properties(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *key, const char *value);
+IOTHUB_DEF const char *IoTHubMessage_GetProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *key);
+/* System properties, and the name under which telemetry carries them ("-": not sent). */
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *messageId); /* $.mid */
+IOTHUB_DEF const char *IoTHubMessage_GetMessageId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetCorrelationId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *correlationId); /* $.cid */
+IOTHUB_DEF const char *IoTHubMessage_GetCorrelationId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetContentTypeSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *contentType); /* $.ct */
+IOTHUB_DEF const char *IoTHubMessage_GetContentTypeSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetContentEncodingSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *contentEncoding); /* $.ce */
+IOTHUB_DEF const char *IoTHubMessage_GetContentEncodingSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageCreationTimeUtcSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *messageCreationTimeUtc); /* $.ctime */
+IOTHUB_DEF const char *IoTHubMessage_GetMessageCreationTimeUtcSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageUserIdSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *userId); /* - */
+IOTHUB_DEF const char *IoTHubMessage_GetMessageUserIdSystemProperty(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetOutputName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *outputName); /* $.on */
+IOTHUB_DEF const char *IoTHubMessage_GetOutputName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetInputName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *inputName); /* - */
+IOTHUB_DEF const char *IoTHubMessage_GetInputName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetConnectionModuleId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *connectionModuleId); /* - */
+IOTHUB_DEF const char *IoTHubMessage_GetConnectionModuleId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetConnectionDeviceId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *connectionDeviceId); /* - */
+IOTHUB_DEF const char *IoTHubMessage_GetConnectionDeviceId(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetComponentName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const char *componentName); /* $.sub */
+IOTHUB_DEF const char *IoTHubMessage_GetComponentName(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+/* Both members are copied and travel as $.diagid and $.diagctx; the getter's struct lives in the message. */
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetDiagnosticPropertyData(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle, const IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA *diagnosticData);
+IOTHUB_DEF const IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA *IoTHubMessage_GetDiagnosticPropertyData(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+/* Adds $.ifid = urn:azureiot:Security:SecurityAgent:1 and sets the content encoding to application/json, as the SDK does. */
+IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetAsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+IOTHUB_DEF IOTHUB_BOOL IoTHubMessage_IsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle);
+
+/* Maps: names and values in order of insertion. A map of your own comes from the message pool. Pointers are lent until the
+   map is changed. (Map_ToJSON is not here: it returns an object of the SDK's heap.) */
+IOTHUB_DEF MAP_HANDLE Map_Create(MAP_FILTER_CALLBACK mapFilterFunc); /* the filter may be NULL */
+IOTHUB_DEF void Map_Destroy(MAP_HANDLE handle);
+IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle);
+IOTHUB_DEF MAP_RESULT Map_Add(MAP_HANDLE handle, const char *key, const char *value); /* MAP_KEYEXISTS */
+IOTHUB_DEF MAP_RESULT Map_AddOrUpdate(MAP_HANDLE handle, const char *key, const char *value);
+IOTHUB_DEF MAP_RESULT Map_Delete(MAP_HANDLE handle, const char *key);
+IOTHUB_DEF MAP_RESULT Map_ContainsKey(MAP_HANDLE handle, const char *key, IOTHUB_BOOL *keyExists);
+IOTHUB_DEF MAP_RESULT Map_ContainsValue(MAP_HANDLE handle, const char *value, IOTHUB_BOOL *valueExists);
+IOTHUB_DEF const char *Map_GetValueFromKey(MAP_HANDLE handle, const char *key);
+/* The arrays lie in the free room of the map; MAP_ERROR when that is too small. */
+IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **keys, const char *const **values, size_t *count);
+
+/* ---- Names of values, as MU_ENUM_TO_STRING(TYPE, value) gives them; "UNKNOWN" for others --------------------------- */
+
+#define MU_ENUM_TO_STRING(enumName, value) MU_##enumName##_ToString(value)
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_RESULT_ToString(IOTHUB_CLIENT_RESULT value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_RETRY_POLICY_ToString(IOTHUB_CLIENT_RETRY_POLICY value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_STATUS_ToString(IOTHUB_CLIENT_STATUS value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONFIRMATION_RESULT_ToString(IOTHUB_CLIENT_CONFIRMATION_RESULT value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_ToString(IOTHUB_CLIENT_CONNECTION_STATUS value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_REASON_ToString(IOTHUB_CLIENT_CONNECTION_STATUS_REASON value);
+IOTHUB_DEF const char *MU_IOTHUB_MESSAGE_RESULT_ToString(IOTHUB_MESSAGE_RESULT value);
+IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONTENT_TYPE value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOTHUB_CLIENT_SINGLE_HEADER_H */

@@ -1,0 +1,163 @@
+/* ---- outbox: accepted messages until they are confirmed ----------------------------------------------------------- */
+/* Two rings in memory that it is given: records of fixed size, and the encoded messages, each in one piece. It knows no
+   protocol, no clock and no callback's meaning.
+
+   Packet ids run in sequence, over reconnects too, so that a record is found by one subtraction whatever the order of
+   acknowledgements; an id is not given again before all records between are gone.
+
+       first                  next                       first + count
+         |  sent, done           |  offered, queued           |
+*/
+#include "text.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_OUTBOX_H)
+#define IOTHUBI_OUTBOX_H
+
+#define IOTHUBI_OUTBOX_ID_LAST 0xFFF0u           /* ids 1 to this one; those above are for control packets */
+#define IOTHUBI_OUTBOX_BYTES_PER_RECORD 128u     /* default share */
+
+enum {
+    IOTHUBI_RECORD_QUEUED,                       /* no byte offered on this connection */
+    IOTHUBI_RECORD_OFFERED,                      /* some bytes offered to the stream; the rest must follow */
+    IOTHUBI_RECORD_SENT,                         /* all taken by the stream */
+    IOTHUBI_RECORD_DONE                          /* confirmed; waits for older records to go */
+};
+
+typedef struct iothubi_record_tag {
+    size_t at;                                   /* first byte in the ring of bytes */
+    size_t size;
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback;
+    void *context;
+    uint32_t expires;                            /* tick; only with expiring */
+    unsigned char expiring;
+    unsigned char state;
+} iothubi_record;
+
+typedef struct iothubi_outbox_tag {
+    iothubi_record *records;
+    unsigned char *bytes;
+    size_t capacity;                             /* of bytes */
+    size_t tail;                                 /* where the next message starts, if it fits there */
+    unsigned int slots;                          /* of records */
+    unsigned int first;                          /* slot of the oldest record */
+    unsigned int count;                          /* records in use */
+    unsigned int next;                           /* from first: the record that is being written, or the next to write */
+    unsigned int first_id;                       /* packet id of the oldest record */
+    unsigned int in_flight;                      /* offered or sent on this connection, acknowledgement expected */
+} iothubi_outbox;
+
+IOTHUBI_PRIVATE unsigned int iothubi_outbox_default_slots(size_t size)
+{
+    size_t slots = size / IOTHUBI_OUTBOX_BYTES_PER_RECORD;
+    return slots == 0 ? 1u : slots > IOTHUBI_OUTBOX_ID_LAST / 2u ? IOTHUBI_OUTBOX_ID_LAST / 2u : (unsigned int)slots;
+}
+
+/* memory is aligned for a record; slots of them fit into size. */
+IOTHUBI_PRIVATE void iothubi_outbox_begin(iothubi_outbox *outbox, void *memory, size_t size, unsigned int slots)
+{
+    IOTHUB_MEMSET(outbox, 0, sizeof *outbox);
+    outbox->records = (iothubi_record *)memory;
+    outbox->slots = slots;
+    outbox->bytes = (unsigned char *)memory + slots * sizeof(iothubi_record);
+    outbox->capacity = size - slots * sizeof(iothubi_record);
+    outbox->first_id = 1;
+}
+
+IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_record(const iothubi_outbox *outbox, unsigned int index)
+{
+    unsigned int slot = outbox->first + index;
+    return outbox->records + (slot < outbox->slots ? slot : slot - outbox->slots);
+}
+
+IOTHUBI_PRIVATE unsigned int iothubi_outbox_id(const iothubi_outbox *outbox, unsigned int index)
+{
+    unsigned int id = outbox->first_id + index;
+    return id <= IOTHUBI_OUTBOX_ID_LAST ? id : id - IOTHUBI_OUTBOX_ID_LAST;
+}
+
+/* The index of the record with this packet id; count or more when there is none. */
+IOTHUBI_PRIVATE unsigned int iothubi_outbox_index(const iothubi_outbox *outbox, unsigned int id)
+{
+    if (id == 0 || id > IOTHUBI_OUTBOX_ID_LAST) {
+        return outbox->count;
+    }
+    return id >= outbox->first_id ? id - outbox->first_id : id + IOTHUBI_OUTBOX_ID_LAST - outbox->first_id;
+}
+
+/* Bytes from the start of the ring to the oldest message, or its whole length when there is none. */
+IOTHUBI_PRIVATE size_t iothubi_outbox_head(const iothubi_outbox *outbox)
+{
+    return outbox->count != 0 ? outbox->records[outbox->first].at : outbox->capacity;
+}
+
+/* Where a message of so many bytes can start; capacity when nowhere. Free is [tail, capacity) and [0, head), or, when the
+   messages wrap round, [tail, head). */
+IOTHUBI_PRIVATE size_t iothubi_outbox_place(const iothubi_outbox *outbox, size_t size)
+{
+    size_t head = iothubi_outbox_head(outbox);
+    if (outbox->count == outbox->slots) {
+        return outbox->capacity;
+    }
+    if (outbox->count == 0) {
+        return size <= outbox->capacity ? 0 : outbox->capacity;
+    }
+    if (outbox->tail <= head) {
+        return size <= head - outbox->tail ? outbox->tail : outbox->capacity;
+    }
+    if (size <= outbox->capacity - outbox->tail) {
+        return outbox->tail;
+    }
+    return size <= head ? 0 : outbox->capacity;
+}
+
+/* Adds a record for a message of size bytes (at least 1). NULL: no room now. Its bytes are the caller's to fill. */
+IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_add(iothubi_outbox *outbox, size_t size)
+{
+    iothubi_record *record;
+    size_t at = iothubi_outbox_place(outbox, size);
+    if (at == outbox->capacity) {
+        return NULL;
+    }
+    record = iothubi_outbox_record(outbox, outbox->count++);
+    IOTHUB_MEMSET(record, 0, sizeof *record);
+    record->at = at;
+    record->size = size;
+    outbox->tail = at + size;
+    return record;
+}
+
+/* Marks a record done and lets go of all done ones at the front. */
+IOTHUBI_PRIVATE void iothubi_outbox_done(iothubi_outbox *outbox, iothubi_record *record)
+{
+    record->state = IOTHUBI_RECORD_DONE;
+    while (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_DONE) {
+        outbox->first_id = iothubi_outbox_id(outbox, 1);
+        outbox->first = outbox->first + 1u < outbox->slots ? outbox->first + 1u : 0;
+        outbox->count -= 1;
+        outbox->next -= outbox->next != 0;
+    }
+}
+
+/* Takes memory off the start of the ring for good, for text that the client keeps. NULL: not empty, or too small. */
+IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve(iothubi_outbox *outbox, size_t size)
+{
+    unsigned char *memory = outbox->bytes;
+    if (outbox->count != 0 || size > outbox->capacity) {
+        return NULL;
+    }
+    outbox->bytes += size;
+    outbox->capacity -= size;
+    outbox->tail = 0;
+    return memory;
+}
+
+IOTHUBI_PRIVATE size_t iothubi_outbox_used(const iothubi_outbox *outbox)
+{
+    size_t head = iothubi_outbox_head(outbox);
+    if (outbox->count == 0) {
+        return 0;
+    }
+    return outbox->tail > head ? outbox->tail - head : outbox->capacity - head + outbox->tail;
+}
+
+#endif

@@ -1,0 +1,207 @@
+/* ---- transport: the client's struct, and what client and transports may ask of each other ------------------------- */
+/* A transport is a table of verbs over the client. It says which bytes to write and is told which arrived; the stream, the
+   state machine and all callbacks are the client's (client.h), reached through the services at the end of this room. */
+#include "clock.h"
+#include "error.h"
+#include "identity.h"
+#include "message.h"
+#include "outbox.h"
+#include "retry.h"
+#include "../transports/mqtt/session.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TRANSPORT_H)
+#define IOTHUBI_TRANSPORT_H
+
+typedef enum iothubi_state_tag {
+    IOTHUBI_STOPPED,                             /* by the caller; also a new client before its first DoWork */
+    IOTHUBI_GAVE_UP,                             /* the retry policy's rest */
+    IOTHUBI_WAITING,                             /* for the next attempt */
+    IOTHUBI_SIGNING,                             /* waiting for entropy, clock, token or HMAC */
+    IOTHUBI_OPENING,                             /* the stream */
+    IOTHUBI_CONNECTING,                          /* the transport's handshake */
+    IOTHUBI_READY,
+    IOTHUBI_DRAINING                             /* a planned end: acknowledgements may still land */
+} iothubi_state;
+
+struct iothubi_client {
+    /* set at creation */
+    const IOTHUB_PLATFORM *platform;
+    const TRANSPORT_PROVIDER *transport;
+    struct iothubi_client *next;                 /* in the list of live clients */
+    unsigned char *inbox;
+    size_t inbox_size;
+    iothubi_identity identity;
+    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
+
+    /* options */
+    const char *product_info;
+    const char *model_id;
+    const char *token;                           /* supplied by option: the next attempt takes it */
+    IOTHUB_MESSAGE_HANDLE will;
+    IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK status_callback;
+    void *status_context;
+    uint32_t token_lifetime_s;
+    uint32_t message_timeout_ms;
+    uint32_t open_timeout_s;
+    uint32_t sampled;                            /* messages since the sampling percentage was set */
+    unsigned char sampling_percentage;
+    unsigned char keep_escapes;                  /* not auto_url_encode_decode */
+    unsigned char trace;
+    iothubi_mqtt_options mqtt_options;
+
+    /* what the state machine knows; iothubi_enter alone assigns state */
+    uint32_t now;                                /* tick of this DoWork */
+    uint32_t state_tick;                         /* when the state was entered */
+    uint32_t uptime_s;
+    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
+    uint32_t renew_s;                            /* uptime of the planned renewal */
+    uint32_t renew_time;                         /* the same in wall-clock time */
+    uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
+    uint32_t random;                             /* of xorshift; 0: not seeded yet */
+    uint32_t expiry_tick;                        /* the next message expires then, while expiring */
+    unsigned int uptime_rest_ms;
+    unsigned char digest[32];                    /* signature of the token of this attempt */
+    unsigned char state;
+    unsigned char running;                       /* what the caller wants: Start and Stop */
+    unsigned char renewing;                      /* renew_s and renew_time count */
+    unsigned char expiring;                      /* some message has an age limit */
+    unsigned char reconnect;                     /* a planned reconnect is wanted */
+    unsigned char broken;                        /* the connection failed; error says why */
+    unsigned char heard;                         /* this DoWork's reads gave bytes */
+    unsigned char busy;                          /* there is more to do at once */
+    unsigned char unpushed;                      /* the stream holds bytes back */
+    unsigned char blocked;                       /* the stream took less than was offered */
+    unsigned char working;                       /* in DoWork or Destroy */
+    unsigned char ending;                        /* Destroy was called */
+    iothubi_retry retry;
+    IOTHUB_ERROR error;
+    IOTHUB_STATISTICS statistics;
+
+    iothubi_outbox outbox;
+    iothubi_mqtt_session mqtt;
+};
+
+IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
+
+struct TRANSPORT_PROVIDER_TAG {
+    unsigned int port;
+    /* NONE, or why this transport cannot carry these names */
+    IOTHUB_CODE (*accepts)(const iothubi_settings *settings);
+    /* encodes a message into the outbox; NONE with *record, or a code with *missing */
+    IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
+    /* the stream is open */
+    void (*start)(struct iothubi_client *client);
+    /* bytes arrived; reports failures with iothubi_break */
+    void (*input)(struct iothubi_client *client, const unsigned char *bytes, size_t size);
+    /* the bytes to write next, 0: nothing now; and how many of them the stream took */
+    size_t (*output)(struct iothubi_client *client, const unsigned char **bytes);
+    void (*taken)(struct iothubi_client *client, size_t size);
+    /* adds the connection's deadlines; and: this one is due */
+    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*due)(struct iothubi_client *client, int what);
+    /* a planned end: no new messages; at_once: say goodbye even though acknowledgements are missing. True: all is said. */
+    int (*leave)(struct iothubi_client *client, int at_once);
+    /* the connection is gone: what was on its way is queued again */
+    void (*lost)(struct iothubi_client *client);
+};
+
+/* ---- services for transports ---- */
+
+IOTHUBI_PRIVATE void iothubi_enter(struct iothubi_client *client, iothubi_state state)
+{
+    client->state = (unsigned char)state;
+    client->state_tick = client->now;
+}
+
+/* The connection failed. The first reason stays; the client tears down when the transport has returned. */
+IOTHUBI_PRIVATE void iothubi_break(struct iothubi_client *client, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
+{
+    if (!client->broken) {
+        client->broken = 1;
+        iothubi_error_set(&client->error, layer, code, raw);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_tell_status(struct iothubi_client *client, IOTHUB_CLIENT_CONNECTION_STATUS status,
+    IOTHUB_CLIENT_CONNECTION_STATUS_REASON reason)
+{
+    IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK callback = client->status_callback;
+    void *context = client->status_context;
+    if (callback != NULL) {
+        IOTHUB_UNLOCK();
+        callback(status, reason, context);
+        IOTHUB_LOCK();
+    }
+}
+
+/* The hub accepted the connection. */
+IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
+{
+    iothubi_enter(client, IOTHUBI_READY);
+    client->ready_s = client->uptime_s;
+    client->statistics.connections += 1;
+    iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
+    iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
+}
+
+/* A message's one confirmation. Its record is free before the callback runs, so that the callback may send again. */
+IOTHUBI_PRIVATE void iothubi_confirm(struct iothubi_client *client, iothubi_record *record, IOTHUB_CLIENT_CONFIRMATION_RESULT result)
+{
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = record->callback;
+    void *context = record->context;
+    iothubi_outbox_done(&client->outbox, record);
+    switch (result) {
+    case IOTHUB_CLIENT_CONFIRMATION_OK: client->statistics.confirmed_ok += 1; break;
+    case IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY: client->statistics.confirmed_destroy += 1; break;
+    case IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT: client->statistics.confirmed_timeout += 1; break;
+    default: client->statistics.confirmed_error += 1; break;
+    }
+    if (callback != NULL) {
+        IOTHUB_UNLOCK();
+        callback(result, context);
+        IOTHUB_LOCK();
+    }
+}
+
+/* Seeds the random numbers. They are mixed with the device id (FNV-1a), so that a port with poor entropy does not bring a
+   fleet into step. False while the platform has no entropy. */
+IOTHUBI_PRIVATE int iothubi_seed(struct iothubi_client *client)
+{
+    unsigned char bytes[4];
+    const char *id;
+    uint32_t seed;
+    if (client->random != 0) {
+        return 1;
+    }
+    if (client->platform->random(client->platform->context, bytes, sizeof bytes) < 0) {
+        return 0;
+    }
+    seed = 2166136261u;
+    for (id = client->identity.device; *id != '\0'; ++id) {
+        seed = ((seed ^ (unsigned char)*id) * 16777619u) & 0xFFFFFFFFu;
+    }
+    seed ^= (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    client->random = seed != 0 ? seed : 1u;
+    return 1;
+}
+
+/* xorshift32: it spreads attempts and ids and protects nothing. */
+IOTHUBI_PRIVATE uint32_t iothubi_random(struct iothubi_client *client)
+{
+    uint32_t x = client->random;
+    x ^= (x << 13) & 0xFFFFFFFFu;
+    x ^= x >> 17;
+    x ^= (x << 5) & 0xFFFFFFFFu;
+    return client->random = x;
+}
+
+/* Seconds since 1970, or 0 while the platform does not know them. */
+IOTHUBI_PRIVATE uint32_t iothubi_wall_time(const struct iothubi_client *client)
+{
+    uint32_t time = client->platform->unix_time(client->platform->context);
+    return time >= (uint32_t)IOTHUB_CLOCK_MINIMUM ? time : 0;
+}
+
+#define IOTHUBI_TRACE(client, text) do { if ((client)->trace) { IOTHUB_LOG(IOTHUB_LOG_TRACE, IOTHUB_CODE_NONE, text); } } while (0)
+
+#endif

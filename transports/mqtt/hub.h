@@ -1,0 +1,418 @@
+/* ---- mqtt/hub: what IoT Hub means by MQTT ------------------------------------------------------------------------- */
+/* User name, topics, property bags, CONNACK codes: "Communicate with an IoT hub using the MQTT protocol". */
+#include "../../core/transport.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_HUB_H)
+#define IOTHUBI_MQTT_HUB_H
+
+#define IOTHUBI_MQTT_PORT 8883u
+#define IOTHUBI_HUB_MESSAGE_MAXIMUM 262144ul     /* bytes of body, property names and values */
+
+/* A message on its way into a topic: the bag is written more than once. */
+typedef struct iothubi_mqtt_event_source_tag {
+    const struct iothubi_client *client;
+    IOTHUB_MESSAGE_HANDLE message;
+    uint32_t sampled_time;                       /* 0: this message is not sampled */
+    char sampled_id[8];
+} iothubi_mqtt_event_source;
+
+/* The names of the system properties that are sent, in the order of their tags. "$." travels as "%24.". The time of a
+   diagnostic sample is wrapped once more. */
+static IOTHUB_CONST char iothubi_mqtt_bag_names[] =
+    "%24.on=\0%24.mid=\0%24.cid=\0%24.ct=\0%24.ce=\0%24.ctime=\0%24.ifid=\0%24.sub=\0%24.diagid=\0%24.diagctx=creationtimeutc%3D\0";
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_bag_name(iothubi_writer *writer, int tag)
+{
+    const char *name = iothubi_mqtt_bag_names;
+    size_t size;
+    for (; tag > IOTHUBI_PROPERTY_OUTPUT_NAME; --tag) {
+        while (IOTHUB_CONST_BYTE(name) != 0) {
+            ++name;
+        }
+        ++name;
+    }
+    for (size = 0; IOTHUB_CONST_BYTE(name + size) != 0; ++size) {
+    }
+    iothubi_write_const(writer, name, size);
+}
+
+/* name=value pairs joined by '&', in order of insertion; the hub does not mind the order. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
+{
+    int keep = source->client->keep_escapes;
+    iothubi_entry entry;
+    size_t at = 0, start = writer->length;
+    while (iothubi_map_next(&source->message->map, &at, &entry)) {
+        if (entry.tag > IOTHUBI_PROPERTY_LAST_SENT) {
+            continue;
+        }
+        if (writer->length != start) {
+            iothubi_write_byte(writer, '&');
+        }
+        if (entry.tag == IOTHUBI_PROPERTY_APPLICATION) {
+            iothubi_write_encoded(writer, entry.name, entry.name_size, keep);
+            iothubi_write_byte(writer, '=');
+        } else {
+            iothubi_mqtt_write_bag_name(writer, entry.tag);
+        }
+        iothubi_write_encoded(writer, entry.value, entry.value_size, keep);
+    }
+    if (source->sampled_time != 0) {
+        if (writer->length != start) {
+            iothubi_write_byte(writer, '&');
+        }
+        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_ID);
+        iothubi_write(writer, source->sampled_id, sizeof source->sampled_id);
+        iothubi_write_byte(writer, '&');
+        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_TIME);
+        iothubi_write_decimal(writer, source->sampled_time);
+    }
+}
+
+static IOTHUB_CONST char iothubi_mqtt_devices[] = "devices/";
+static IOTHUB_CONST char iothubi_mqtt_modules[] = "/modules/";
+static IOTHUB_CONST char iothubi_mqtt_events[] = "/messages/events/";
+
+/* devices/{d}[/modules/{m}]/messages/events/{bag}; ids travel as they are, the last slash belongs to the topic. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
+    const iothubi_identity *identity = &source->client->identity;
+    IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
+    iothubi_write_text(writer, identity->device);
+    if (identity->module != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
+        iothubi_write_text(writer, identity->module);
+    }
+    IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
+    iothubi_mqtt_write_bag(writer, source);
+}
+
+/* ---- telemetry ---- */
+
+/* The SDK's sampling: message k is marked when floor((k-2)p/100) < floor((k-1)p/100); with n = k-1 that is n*p mod 100 < p. */
+IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_mqtt_event_source *source)
+{
+    static IOTHUB_CONST char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    uint32_t p = client->sampling_percentage;
+    unsigned int i;
+    source->sampled_time = 0;
+    if (client->sampled % 100u * p % 100u >= p || !iothubi_seed(client)
+        || iothubi_map_get(&source->message->map, IOTHUBI_PROPERTY_DIAGNOSTIC_ID, NULL) != NULL) {
+        return;
+    }
+    source->sampled_time = iothubi_wall_time(client);
+    for (i = 0; i < sizeof source->sampled_id; ++i) {
+        source->sampled_id[i] = (char)IOTHUB_CONST_BYTE(digits + (size_t)(iothubi_random(client) % 36u));
+    }
+}
+
+/* Bytes that the hub counts against its limit. */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(IOTHUB_MESSAGE_HANDLE message, size_t topic_size)
+{
+    iothubi_entry entry;
+    size_t at = 0;
+    uint32_t size = 0;
+    if (topic_size > IOTHUBI_MQTT_FIELD_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
+        || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
+        return 1;
+    }
+    while (iothubi_map_next(&message->map, &at, &entry)) {
+        size += (uint32_t)(entry.name_size + entry.value_size);
+    }
+    return size > IOTHUBI_HUB_MESSAGE_MAXIMUM - (uint32_t)message->body_size;
+}
+
+/* Stores the whole PUBLISH, so that messages which lie side by side leave in one write. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing)
+{
+    iothubi_mqtt_event_source source;
+    iothubi_writer writer;
+    size_t topic_size, remaining, size;
+    unsigned int qos1 = client->mqtt_options.qos != 0;
+    *missing = 0;
+    source.client = client;
+    source.message = message;
+    iothubi_mqtt_sample(client, &source);
+    topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
+    if (iothubi_mqtt_is_too_large(message, topic_size)) {
+        return IOTHUB_CODE_MESSAGE_TOO_LARGE;
+    }
+    remaining = 2u + topic_size + 2u * qos1 + message->body_size;
+    iothubi_write_begin(&writer, NULL, 0, 0);
+    iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH, remaining);
+    size = writer.length + remaining;
+    if (size > client->outbox.capacity) {
+        *missing = size - client->outbox.capacity;
+        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
+    }
+    *record = iothubi_outbox_add(&client->outbox, size);
+    if (*record == NULL) {
+        return IOTHUB_CODE_OUTBOX_FULL;
+    }
+    client->sampled += 1;
+    iothubi_write_begin(&writer, client->outbox.bytes + (*record)->at, 0, size);
+    iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH | (qos1 ? IOTHUBI_MQTT_QOS1 : 0u), remaining);
+    iothubi_write_16(&writer, (unsigned int)topic_size);
+    iothubi_mqtt_write_topic(&writer, &source);
+    if (qos1) {
+        iothubi_write_16(&writer, iothubi_outbox_id(&client->outbox, client->outbox.count - 1u));
+    }
+    iothubi_write(&writer, message->body, message->body_size);
+    return IOTHUB_CODE_NONE;
+}
+
+/* ---- CONNECT ---- */
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_client_id(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    iothubi_write_text(writer, client->identity.device);
+    if (client->identity.module != NULL) {
+        iothubi_write_byte(writer, '/');
+        iothubi_write_text(writer, client->identity.module);
+    }
+}
+
+static IOTHUB_CONST char iothubi_mqtt_api_version[] = "/?api-version=2021-04-12";
+static IOTHUB_CONST char iothubi_mqtt_product[] = "&DeviceClientType=";
+static IOTHUB_CONST char iothubi_mqtt_model[] = "&model-id=";
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    iothubi_write_text(writer, client->identity.host);
+    iothubi_write_byte(writer, '/');
+    iothubi_mqtt_write_client_id(writer, context);
+    IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
+    if (client->product_info != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_product);
+        iothubi_write_encoded_text(writer, client->product_info);
+    }
+    if (client->model_id != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_model);
+        iothubi_write_encoded_text(writer, client->model_id);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_password(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    if (client->identity.credential == IOTHUBI_CREDENTIAL_TOKEN) {
+        iothubi_write_text(writer, client->identity.token);
+    } else {
+        iothubi_write_token(writer, &client->identity, client->digest, client->token_expiry);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_will_body(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    iothubi_write(writer, client->will->body, client->will->body_size);
+}
+
+/* What follows the fixed header: protocol, flags, keep-alive, then client id, will, user name, password (section 3.1.3). */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    unsigned int flags = client->mqtt.connect_flags;
+    iothubi_mqtt_write_connect_header(writer, flags, client->mqtt.keep_alive_s);
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_client_id, client);
+    if ((flags & IOTHUBI_MQTT_WILL) != 0) {
+        iothubi_mqtt_event_source source;
+        source.client = client;
+        source.message = client->will;
+        source.sampled_time = 0;
+        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic, &source);
+        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_will_body, client);
+    }
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_user_name, client);
+    if ((flags & IOTHUBI_MQTT_PASSWORD) != 0) {
+        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_password, client);
+    }
+}
+
+/* ---- the verbs ---- */
+
+/* '+' and '#' are allowed in ids but not in a topic name [MQTT-3.3.2-2], so such an identity cannot send over MQTT. */
+IOTHUBI_PRIVATE int iothubi_mqtt_has_wildcard(const iothubi_span *id)
+{
+    size_t i;
+    for (i = 0; i < id->size; ++i) {
+        if (id->at[i] == '+' || id->at[i] == '#') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_settings *settings)
+{
+    return iothubi_mqtt_has_wildcard(&settings->device) ? IOTHUB_CODE_DEVICE_ID_INVALID
+        : iothubi_mqtt_has_wildcard(&settings->module) ? IOTHUB_CODE_MODULE_ID_INVALID : IOTHUB_CODE_NONE;
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_start(struct iothubi_client *client)
+{
+    unsigned int flags = IOTHUBI_MQTT_USER_NAME;
+    if (client->identity.credential != IOTHUBI_CREDENTIAL_X509) {
+        flags |= IOTHUBI_MQTT_PASSWORD;
+    }
+    if (client->mqtt_options.clean_session) {
+        flags |= IOTHUBI_MQTT_CLEAN_SESSION;
+    }
+    if (client->will != NULL) {
+        flags |= IOTHUBI_MQTT_WILL | IOTHUBI_MQTT_WILL_QOS1;
+    }
+    iothubi_mqtt_session_start(&client->mqtt, &client->mqtt_options, flags, client->now);
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_got_connack(struct iothubi_client *client)
+{
+    unsigned int code = client->mqtt.parser.value & 0xFFu;
+    IOTHUBI_TRACE(client, "received CONNACK");
+    if (client->mqtt.connected) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_CONNACK);
+    } else if (code != 0) {
+        iothubi_break(client, IOTHUB_LAYER_HUB, IOTHUB_CODE_CONNACK_REFUSED, (long)code);
+    } else {
+        iothubi_mqtt_session_connected(&client->mqtt, client->now);
+        iothubi_connected(client);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
+{
+    iothubi_record *record = iothubi_mqtt_acknowledged(&client->mqtt, &client->mqtt_options, &client->outbox,
+        client->mqtt.parser.value, client->now);
+    IOTHUBI_TRACE(client, "received PUBACK");
+    if (record != NULL) {
+        iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
+    } else {
+        client->statistics.acknowledgements_unknown += 1;
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
+{
+    if (!client->mqtt.connected && event != IOTHUBI_MQTT_GOT_CONNACK && event != IOTHUBI_MQTT_MALFORMED) {
+        /* the first packet from the hub must be CONNACK [MQTT-3.2.0-1] */
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+        return;
+    }
+    switch (event) {
+    case IOTHUBI_MQTT_GOT_CONNACK:
+        iothubi_mqtt_got_connack(client);
+        break;
+    case IOTHUBI_MQTT_GOT_PUBACK:
+        iothubi_mqtt_got_puback(client);
+        break;
+    case IOTHUBI_MQTT_GOT_PINGRESP:
+        IOTHUBI_TRACE(client, "received PINGRESP");
+        if (client->mqtt.ping == IOTHUBI_MQTT_PING_SENT) {
+            client->mqtt.ping = IOTHUBI_MQTT_PING_NONE;
+        }
+        break;
+    case IOTHUBI_MQTT_GOT_TOPIC:
+    case IOTHUBI_MQTT_GOT_BODY:
+        break;                                   /* nobody asked for it: read in step, and left unacknowledged at its end */
+    case IOTHUBI_MQTT_GOT_PUBLISH_END:
+        IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
+        client->statistics.received_unhandled += 1;
+        break;
+    case IOTHUBI_MQTT_MALFORMED:
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
+        break;
+    default:                                     /* SUBACK, UNSUBACK: nothing was subscribed */
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+        break;
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const unsigned char *bytes, size_t size)
+{
+    const unsigned char *at = bytes, *end = bytes + size;
+    iothubi_mqtt_event event;
+    client->mqtt.received_tick = client->now;
+    do {
+        event = iothubi_mqtt_parse(&client->mqtt.parser, &at, end);
+        if (event != IOTHUBI_MQTT_NEED_MORE) {
+            iothubi_mqtt_dispatch(client, event);
+        }
+    } while (event != IOTHUBI_MQTT_NEED_MORE && !client->broken);
+}
+
+IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
+{
+    return iothubi_mqtt_session_output(&client->mqtt, &client->mqtt_options, &client->outbox,
+        iothubi_mqtt_write_connect, client, client->inbox, client->inbox_size, bytes);
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t size)
+{
+    iothubi_record *record;
+    while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &size, client->now)) != NULL) {
+        client->statistics.sent += 1;
+        client->statistics.repeated += (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0;
+        IOTHUBI_TRACE(client, "sent PUBLISH");
+        if (!iothubi_mqtt_is_qos1(&client->outbox, record)) {
+            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
+        }
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
+{
+    if (what == IOTHUB_CODE_NONE) {
+        iothubi_mqtt_session_ping(&client->mqtt, client->now);
+        client->statistics.pings += 1;
+        IOTHUBI_TRACE(client, "sending PINGREQ");
+        return;
+    }
+    if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
+        client->mqtt.acknowledgement_backoff += 1;
+    }
+    iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
+}
+
+IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_once)
+{
+    if (client->mqtt.leaving == IOTHUBI_MQTT_STAYING) {
+        client->mqtt.leaving = IOTHUBI_MQTT_DRAINING;
+    }
+    if (client->mqtt.leaving == IOTHUBI_MQTT_DRAINING && (at_once || client->outbox.in_flight == 0)) {
+        client->mqtt.leaving = IOTHUBI_MQTT_LEAVING;
+    }
+    return client->mqtt.leaving == IOTHUBI_MQTT_LEFT;
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
+{
+    iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
+}
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
+    IOTHUBI_MQTT_PORT,
+    iothubi_mqtt_accepts,
+    iothubi_mqtt_add,
+    iothubi_mqtt_start,
+    iothubi_mqtt_input,
+    iothubi_mqtt_output,
+    iothubi_mqtt_taken,
+    iothubi_mqtt_timers,
+    iothubi_mqtt_due,
+    iothubi_mqtt_leave,
+    iothubi_mqtt_lost
+};
+
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
+{
+    return &iothubi_mqtt_transport;
+}
+
+#endif

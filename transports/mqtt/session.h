@@ -1,0 +1,357 @@
+/* ---- mqtt/session: one connection's handshake, flow and liveness -------------------------------------------------- */
+/* Still without I/O: output says which bytes come next, taken says how many the stream took. It knows the outbox, the
+   codec and ticks; what a CONNECT holds and what a refusal means is the hub mapping's business. */
+#include "../../core/clock.h"
+#include "../../core/outbox.h"
+#include "codec.h"
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_SESSION_H)
+#define IOTHUBI_MQTT_SESSION_H
+
+#define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u       /* before CONNACK: a refusal costs no more than this */
+#define IOTHUBI_MQTT_PIPELINED_BYTES 2048u
+#define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
+
+/* What is being written. */
+enum { IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT };
+
+enum { IOTHUBI_MQTT_PING_NONE, IOTHUBI_MQTT_PING_WANTED, IOTHUBI_MQTT_PING_SENT };
+
+/* The phases of leaving: not; no new messages; DISCONNECT is to be written; it was taken. */
+enum { IOTHUBI_MQTT_STAYING, IOTHUBI_MQTT_DRAINING, IOTHUBI_MQTT_LEAVING, IOTHUBI_MQTT_LEFT };
+
+/* Options of the caller's; a change counts from the next use. */
+typedef struct iothubi_mqtt_options_tag {
+    unsigned int keep_alive_s;                   /* 0: off */
+    unsigned int ping_timeout_s;
+    unsigned int connect_timeout_s;
+    unsigned int acknowledgement_timeout_s;
+    unsigned int in_flight;                      /* unacknowledged messages at most */
+    unsigned char pipelined;
+    unsigned char clean_session;
+    unsigned char qos;
+} iothubi_mqtt_options;
+
+typedef struct iothubi_mqtt_session_tag {
+    iothubi_mqtt_parser parser;
+    size_t part;                                 /* bytes taken of the packet that is being written */
+    size_t promised;                             /* bytes offered and not yet taken: they must come first */
+    size_t packet_size;                          /* of a control packet that is being written */
+    size_t pipelined_bytes;                      /* offered before CONNACK */
+    uint32_t sent_tick;                          /* the last byte taken */
+    uint32_t received_tick;                      /* the last byte received */
+    uint32_t ping_tick;                          /* a ping became due, or was sent */
+    uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
+    unsigned int window;                         /* unacknowledged messages now allowed */
+    unsigned int round_left;                     /* acknowledgements until the window doubles */
+    unsigned int keep_alive_s;                   /* as this connection's CONNECT says */
+    unsigned char connect_flags;                 /* likewise */
+    unsigned char out;
+    unsigned char connect_wanted;
+    unsigned char connected;                     /* CONNACK 0 was received */
+    unsigned char ping;
+    unsigned char leaving;
+    unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
+    unsigned char pipelined_messages;
+    unsigned char acknowledgement_backoff;       /* doublings of that deadline */
+} iothubi_mqtt_session;
+
+IOTHUBI_PRIVATE void iothubi_mqtt_session_begin(iothubi_mqtt_session *session, const iothubi_mqtt_options *options)
+{
+    IOTHUB_MEMSET(session, 0, sizeof *session);
+    session->window = options->in_flight;
+}
+
+/* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
+IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+    unsigned int connect_flags, uint32_t now)
+{
+    iothubi_mqtt_parser_begin(&session->parser);
+    session->part = session->promised = session->pipelined_bytes = 0;
+    session->pipelined_messages = 0;
+    session->sent_tick = session->received_tick = session->ping_tick = session->acknowledgement_tick = now;
+    session->keep_alive_s = options->keep_alive_s;
+    session->connect_flags = (unsigned char)connect_flags;
+    session->out = IOTHUBI_MQTT_OUT_NOTHING;
+    session->connect_wanted = 1;
+    session->connected = 0;
+    session->ping = IOTHUBI_MQTT_PING_NONE;
+    session->leaving = IOTHUBI_MQTT_STAYING;
+    if (session->window > options->in_flight) {
+        session->window = options->in_flight;
+    }
+    session->round_left = session->window;
+}
+
+IOTHUBI_PRIVATE int iothubi_mqtt_is_qos1(const iothubi_outbox *outbox, const iothubi_record *record)
+{
+    return (outbox->bytes[record->at] & IOTHUBI_MQTT_QOS1) != 0;
+}
+
+/* The connection is gone, planned or not: everything that was offered is queued again in its old place, marked DUP
+   [MQTT-3.3.1-1]; QoS 0 is not marked [MQTT-3.3.1-2]. */
+IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, iothubi_outbox *outbox)
+{
+    unsigned int i;
+    for (i = 0; i < outbox->count; ++i) {
+        iothubi_record *record = iothubi_outbox_record(outbox, i);
+        if (record->state == IOTHUBI_RECORD_OFFERED || record->state == IOTHUBI_RECORD_SENT) {
+            record->state = IOTHUBI_RECORD_QUEUED;
+            if (iothubi_mqtt_is_qos1(outbox, record)) {
+                outbox->bytes[record->at] |= IOTHUBI_MQTT_DUP;
+            }
+        }
+    }
+    if (outbox->in_flight != 0) {
+        session->window = 1;                     /* a storm must not be resent at once */
+    }
+    outbox->in_flight = 0;
+    outbox->next = 0;
+    session->alone = !session->connected;
+    session->promised = 0;
+}
+
+/* ---- output ---- */
+
+/* May this record be offered now? bytes: how many messages' bytes are to be offered with it already. */
+IOTHUBI_PRIVATE int iothubi_mqtt_may_offer(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+    const iothubi_outbox *outbox, const iothubi_record *record)
+{
+    if (record->state != IOTHUBI_RECORD_QUEUED || session->leaving != IOTHUBI_MQTT_STAYING) {
+        return 0;
+    }
+    if (outbox->in_flight >= session->window) {
+        return 0;
+    }
+    return session->connected || (options->pipelined && !session->alone
+        && session->pipelined_messages < IOTHUBI_MQTT_PIPELINED_MESSAGES
+        && record->size <= IOTHUBI_MQTT_PIPELINED_BYTES - session->pipelined_bytes);
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_offer(iothubi_mqtt_session *session, iothubi_outbox *outbox, iothubi_record *record)
+{
+    record->state = IOTHUBI_RECORD_OFFERED;
+    outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
+    if (!session->connected) {
+        session->pipelined_messages += 1;
+        session->pipelined_bytes += record->size;
+    }
+}
+
+/* Promises a run of messages that lie side by side in the outbox: they leave in one write. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
+{
+    iothubi_record *record;
+    size_t size = 0, end = 0;
+    unsigned int i;
+    while (outbox->next < outbox->count && iothubi_outbox_record(outbox, outbox->next)->state == IOTHUBI_RECORD_DONE) {
+        outbox->next += 1;                       /* expired before its turn came */
+    }
+    for (i = outbox->next; i < outbox->count; ++i) {
+        record = iothubi_outbox_record(outbox, i);
+        if (!iothubi_mqtt_may_offer(session, options, outbox, record) || (size != 0 && record->at != end)
+            || (size != 0 && record->size > IOTHUBI_IO_MAXIMUM - size)) {
+            break;
+        }
+        iothubi_mqtt_offer(session, outbox, record);
+        end = record->at + record->size;
+        size += record->size;
+        if (size >= IOTHUBI_IO_MAXIMUM) {
+            size = IOTHUBI_IO_MAXIMUM;           /* one large message: the rest of it comes with the next promise */
+            break;
+        }
+    }
+    return size;
+}
+
+/* At the boundary of two packets: what comes next. */
+IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
+{
+    session->part = 0;
+    session->out = IOTHUBI_MQTT_OUT_NOTHING;
+    if (session->connect_wanted) {
+        session->out = IOTHUBI_MQTT_OUT_CONNECT;
+    } else if (session->leaving == IOTHUBI_MQTT_LEAVING) {
+        session->out = IOTHUBI_MQTT_OUT_DISCONNECT;
+    } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
+        session->out = IOTHUBI_MQTT_OUT_PING;
+    } else {
+        session->promised = iothubi_mqtt_promise_run(session, options, outbox);
+        if (session->promised != 0) {
+            session->out = IOTHUBI_MQTT_OUT_PUBLISH;
+        }
+    }
+}
+
+/* The bytes that a control packet still has to write, made anew in the window. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_control(iothubi_mqtt_session *session, iothubi_part connect, const void *context,
+    unsigned char *window, size_t window_size)
+{
+    iothubi_writer writer;
+    iothubi_write_begin(&writer, window, session->part, window_size);
+    if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
+        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, connect, context);
+    } else {
+        iothubi_mqtt_write_header(&writer, session->out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
+    }
+    session->packet_size = writer.length;
+    if (session->promised == 0) {
+        session->promised = writer.length - session->part;
+        if (session->promised > window_size) {
+            session->promised = window_size;
+        }
+    }
+    return session->promised;
+}
+
+/* The bytes to write next; 0: nothing now. connect writes the body of CONNECT. They are the same bytes until taken says that
+   some are gone (platform contract, rule 4). */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox,
+    iothubi_part connect, const void *context, unsigned char *window, size_t window_size, const unsigned char **bytes)
+{
+    iothubi_record *record;
+    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
+        iothubi_mqtt_choose(session, options, outbox);
+    }
+    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
+        return 0;
+    }
+    if (session->out != IOTHUBI_MQTT_OUT_PUBLISH) {
+        *bytes = window;
+        return iothubi_mqtt_control(session, connect, context, window, window_size < IOTHUBI_IO_MAXIMUM ? window_size : IOTHUBI_IO_MAXIMUM);
+    }
+    record = iothubi_outbox_record(outbox, outbox->next);
+    if (session->promised == 0) {                /* the rest of a message over 32,767 bytes */
+        session->promised = record->size - session->part < IOTHUBI_IO_MAXIMUM ? record->size - session->part : IOTHUBI_IO_MAXIMUM;
+    }
+    *bytes = outbox->bytes + record->at + session->part;
+    return session->promised;
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
+{
+    session->part += size;
+    if (session->part < session->packet_size) {
+        return;
+    }
+    if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
+        session->connect_wanted = 0;
+    } else if (session->out == IOTHUBI_MQTT_OUT_PING) {
+        session->ping = IOTHUBI_MQTT_PING_SENT;
+        session->ping_tick = now;
+    } else {
+        session->leaving = IOTHUBI_MQTT_LEFT;
+    }
+    session->out = IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
+   what is left to account for: call again until that is 0 and the answer NULL. */
+IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_session_taken(iothubi_mqtt_session *session, iothubi_outbox *outbox, size_t *size, uint32_t now)
+{
+    iothubi_record *record;
+    size_t left, taken = *size;
+    if (taken == 0) {
+        return NULL;
+    }
+    session->sent_tick = now;
+    if (session->out != IOTHUBI_MQTT_OUT_PUBLISH) {
+        session->promised -= taken;
+        iothubi_mqtt_control_taken(session, taken, now);
+        *size = 0;
+        return NULL;
+    }
+    record = iothubi_outbox_record(outbox, outbox->next);
+    left = record->size - session->part;
+    if (taken < left) {
+        session->promised -= taken;
+        session->part += taken;
+        *size = 0;
+        return NULL;
+    }
+    session->promised -= left;
+    *size = taken - left;
+    session->part = 0;
+    record->state = IOTHUBI_RECORD_SENT;
+    if (outbox->next == 0) {
+        session->acknowledgement_tick = now;
+    }
+    outbox->next += 1;
+    if (session->promised == 0) {
+        session->out = IOTHUBI_MQTT_OUT_NOTHING;
+    }
+    return record;
+}
+
+/* ---- acknowledgements ---- */
+
+IOTHUBI_PRIVATE void iothubi_mqtt_session_connected(iothubi_mqtt_session *session, uint32_t now)
+{
+    session->connected = 1;
+    session->acknowledgement_tick = now;
+}
+
+/* The record that this packet id acknowledges, or NULL: ids of nothing that was sent whole on this connection are ignored. */
+IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+    iothubi_outbox *outbox, unsigned int id, uint32_t now)
+{
+    unsigned int index = iothubi_outbox_index(outbox, id);
+    iothubi_record *record;
+    if (index >= outbox->count) {
+        return NULL;
+    }
+    record = iothubi_outbox_record(outbox, index);
+    if (record->state != IOTHUBI_RECORD_SENT) {
+        return NULL;
+    }
+    outbox->in_flight -= 1;
+    if (index == 0) {
+        if (now - session->acknowledgement_tick < options->acknowledgement_timeout_s * (uint32_t)1000) {
+            session->acknowledgement_backoff = 0;
+        }
+        session->acknowledgement_tick = now;
+    }
+    if (session->window < options->in_flight && --session->round_left == 0) {
+        session->window = session->window < options->in_flight / 2u ? session->window * 2u : options->in_flight;
+        session->round_left = session->window;
+    }
+    return record;
+}
+
+/* ---- liveness ---- */
+
+/* Adds this connection's deadlines; what is an IOTHUB_CODE, NONE for the ping that is due.
+   A ping is due when nothing was sent, or nothing was received, for the keep-alive time. Its answer is missed only while
+   nothing at all arrives: any byte is a sign of life; and while the ping itself cannot be written, so is any byte taken. */
+IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+    const iothubi_outbox *outbox, iothubi_timer *timer)
+{
+    if (!session->connected) {
+        iothubi_timer_add(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->sent_tick, options->connect_timeout_s * (uint32_t)1000);
+        return;
+    }
+    if (session->ping == IOTHUBI_MQTT_PING_NONE) {
+        if (session->keep_alive_s != 0) {
+            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->sent_tick, session->keep_alive_s * (uint32_t)1000);
+            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s * (uint32_t)1000);
+        }
+    } else {
+        uint32_t since = iothubi_tick_later(timer->now, session->ping_tick, session->received_tick);
+        if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
+            since = iothubi_tick_later(timer->now, since, session->sent_tick);
+        }
+        iothubi_timer_add(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s * (uint32_t)1000);
+    }
+    if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT) {
+        iothubi_timer_add(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
+            options->acknowledgement_timeout_s * (uint32_t)1000 << session->acknowledgement_backoff);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_session_ping(iothubi_mqtt_session *session, uint32_t now)
+{
+    session->ping = IOTHUBI_MQTT_PING_WANTED;
+    session->ping_tick = now;
+}
+
+#endif
