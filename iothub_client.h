@@ -4921,7 +4921,8 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_clie
 {
     const IOTHUB_IO *io = &client->platform->io;
     int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
-    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG : IOTHUB_CLIENT_ERROR;
+    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
+        : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
 }
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
