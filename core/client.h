@@ -27,7 +27,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
     }
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
-        client->expiring = 1;                    /* messages on their way are queued again: look at their age anew */
+        client->expiring = client->outbox.count != 0; /* messages on their way are queued again: look at their age anew */
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
@@ -249,7 +249,7 @@ IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
             client->transport->input(client, client->inbox, (size_t)size);
         }
     }
-    client->busy = 1;
+    client->busy = !client->broken;              /* there may be more to read */
 }
 
 /* Pushes what the stream holds back, at the end of each flight. */

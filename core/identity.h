@@ -135,8 +135,12 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_check(iothubi_settings *settings)
     if (settings->host.size == 0) {
         return IOTHUB_CODE_HOST_NAME_MISSING;
     }
-    if (settings->suffix.size != 0 ? !iothubi_split_host(&settings->suffix, &settings->port)
-                                   : !iothubi_split_host(&settings->host, &settings->port)) {
+    if (!iothubi_split_host(&settings->host, &settings->port)) {
+        return IOTHUB_CODE_HOST_NAME_INVALID;
+    }
+    if (settings->suffix.size != 0                /* one name in two parts: the port stands at its end */
+        && (settings->port != 0 || !iothubi_split_host(&settings->suffix, &settings->port)
+            || settings->host.size + settings->suffix.size >= IOTHUBI_HOST_MAXIMUM)) {
         return IOTHUB_CODE_HOST_NAME_INVALID;
     }
     if (settings->gateway.size != 0) {
@@ -203,6 +207,25 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_take(iothubi_settings *settings, in
     }
 }
 
+/* Where the part starts whose value turned out wrong after all were read; -1: no one part is to blame. */
+IOTHUBI_PRIVATE long iothubi_settings_fault(const iothubi_settings *settings, IOTHUB_CODE code, const char *string)
+{
+    const iothubi_span *value;
+    const char *at;
+    switch (code) {
+    case IOTHUB_CODE_HOST_NAME_INVALID: value = &settings->host; break;
+    case IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID: value = &settings->gateway; break;
+    case IOTHUB_CODE_DEVICE_ID_INVALID: value = &settings->device; break;
+    case IOTHUB_CODE_MODULE_ID_INVALID: value = &settings->module; break;
+    case IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID:
+    case IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID: value = &settings->secret; break;
+    default: return -1;
+    }
+    for (at = value->at; at != string && at[-1] != ';'; --at) {
+    }
+    return (long)(at - string);
+}
+
 /* Takes a connection string apart. *position: where the mistake is; for what is missing, where the first unknown key is
    (it may be that one, misspelt), else -1. */
 IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_parse(iothubi_settings *settings, const char *string, long *position)
@@ -210,11 +233,11 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_parse(iothubi_settings *settings, c
     iothubi_span rest, pair, key, value;
     unsigned int credentials = 0;
     long unknown = -1;
+    IOTHUB_CODE code;
     IOTHUB_MEMSET(settings, 0, sizeof *settings);
     rest.at = string;
     rest.size = IOTHUB_STRLEN(string);
     while (iothubi_next_part(&rest, ';', &pair)) {
-        IOTHUB_CODE code;
         int index;
         *position = (long)(pair.at - string);
         if (pair.size == 0) {
@@ -232,14 +255,15 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_parse(iothubi_settings *settings, c
             return code;
         }
     }
-    *position = unknown;
-    if (credentials == 0 && settings->host.size != 0 && settings->device.size != 0) {
-        return IOTHUB_CODE_CREDENTIAL_MISSING;
-    }
     if ((credentials & (credentials - 1u)) != 0) {
+        *position = -1;
         return IOTHUB_CODE_CREDENTIAL_CONFLICT;
     }
-    return iothubi_settings_check(settings);
+    code = credentials == 0 && settings->host.size != 0 && settings->device.size != 0
+        ? IOTHUB_CODE_CREDENTIAL_MISSING : iothubi_settings_check(settings);
+    *position = code == IOTHUB_CODE_HOST_NAME_MISSING || code == IOTHUB_CODE_DEVICE_ID_MISSING || code == IOTHUB_CODE_CREDENTIAL_MISSING
+        ? unknown : iothubi_settings_fault(settings, code, string);
+    return code;
 }
 
 IOTHUBI_PRIVATE void iothubi_span_of(iothubi_span *span, const char *text)
