@@ -426,7 +426,7 @@ typedef struct IOTHUB_MEMORY_TAG {
     size_t block_size;                           /* bytes; more than needed is left alone */
     size_t outbox_size;                          /* bytes of the block for records and encoded messages */
     size_t inbox_size;                           /* bytes of the block for received bytes; at least IOTHUB_INBOX_MINIMUM */
-    unsigned int outbox_messages;                /* records: so many messages at a time; 0: one for each 128 bytes of outbox */
+    unsigned int outbox_messages;                /* records: so many messages at a time; 0: one for each 256 bytes of outbox */
 } IOTHUB_MEMORY;
 
 /* The exact bytes that a client with this connection string and these sizes takes; 0 when the string is wrong
@@ -2283,7 +2283,7 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
 #define IOTHUBI_OUTBOX_H
 
 #define IOTHUBI_OUTBOX_ID_LAST 0xFFF0u           /* ids 1 to this one; those above are for control packets */
-#define IOTHUBI_OUTBOX_BYTES_PER_RECORD 128u     /* default share */
+#define IOTHUBI_OUTBOX_BYTES_PER_RECORD 256u     /* default share: a message of 128 bytes, its topic and its record */
 
 enum {
     IOTHUBI_RECORD_QUEUED,                       /* no byte offered on this connection */

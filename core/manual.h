@@ -422,7 +422,7 @@ typedef struct IOTHUB_MEMORY_TAG {
     size_t block_size;                           /* bytes; more than needed is left alone */
     size_t outbox_size;                          /* bytes of the block for records and encoded messages */
     size_t inbox_size;                           /* bytes of the block for received bytes; at least IOTHUB_INBOX_MINIMUM */
-    unsigned int outbox_messages;                /* records: so many messages at a time; 0: one for each 128 bytes of outbox */
+    unsigned int outbox_messages;                /* records: so many messages at a time; 0: one for each 256 bytes of outbox */
 } IOTHUB_MEMORY;
 
 /* The exact bytes that a client with this connection string and these sizes takes; 0 when the string is wrong

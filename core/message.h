@@ -126,15 +126,10 @@ IOTHUBI_PRIVATE int iothubi_map_replace(struct MAP_HANDLE_DATA_TAG *map, const i
     return 1;
 }
 
-/* Adds a property or replaces its value. False, and nothing changed, when there is no room. */
-IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
+/* Adds an entry at the end. False, and nothing changed, when there is no room. */
+IOTHUBI_PRIVATE int iothubi_map_add(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
 {
-    iothubi_entry entry;
     iothubi_writer writer;
-    size_t start;
-    if (iothubi_map_find(map, tag, name, &entry, &start)) {
-        return iothubi_map_replace(map, &entry, value);
-    }
     iothubi_write_begin(&writer, map->bytes + map->used, 0, map->room - map->used);
     iothubi_write_byte(&writer, (unsigned int)tag);
     if (name != NULL) {
@@ -146,6 +141,29 @@ IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, co
     }
     map->used += writer.length;
     return 1;
+}
+
+/* Adds a property or replaces its value. False, and nothing changed, when there is no room. */
+IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
+{
+    iothubi_entry entry;
+    size_t start;
+    return iothubi_map_find(map, tag, name, &entry, &start) ? iothubi_map_replace(map, &entry, value)
+        : iothubi_map_add(map, tag, name, value);
+}
+
+/* Removes a property if its entry starts before limit. Answers how many bytes went. */
+IOTHUBI_PRIVATE size_t iothubi_map_remove(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, size_t limit)
+{
+    iothubi_entry entry;
+    size_t start, end;
+    if (!iothubi_map_find(map, tag, name, &entry, &start) || start >= limit) {
+        return 0;
+    }
+    end = (size_t)(entry.value + entry.value_size + 1u - (const char *)map->bytes);
+    IOTHUB_MEMMOVE(map->bytes + start, map->bytes + end, map->used - end);
+    map->used -= end - start;
+    return end - start;
 }
 
 /* IoT Hub takes property names and values of printable ASCII only ("Create and read IoT Hub messages"). */
@@ -382,29 +400,21 @@ IOTHUBI_SYSTEM_PROPERTY(ConnectionModuleId, IOTHUBI_PROPERTY_CONNECTION_MODULE_I
 IOTHUBI_SYSTEM_PROPERTY(ComponentName, IOTHUBI_PROPERTY_COMPONENT_NAME)
 #undef IOTHUBI_SYSTEM_PROPERTY
 
-/* Both or neither: when the second finds no room the first goes back to what it was. */
+/* Both or neither. The old ones go when both new ones stand at the end: a value may point into the message itself. */
 IOTHUBI_PRIVATE IOTHUB_MESSAGE_RESULT iothubi_message_set_two(IOTHUB_MESSAGE_HANDLE message, int first, const char *first_value,
     int second, const char *second_value)
 {
-    iothubi_entry entry;
-    size_t start, used;
+    size_t used;
     if (message == NULL || first_value == NULL || second_value == NULL) {
         return IOTHUB_MESSAGE_INVALID_ARG;
     }
     used = message->map.used;
-    if (iothubi_map_find(&message->map, first, NULL, &entry, &start)) {
-        /* Replacing may move text: see first whether both fit, counting nothing for what is replaced. */
-        if (IOTHUB_STRLEN(first_value) + IOTHUB_STRLEN(second_value) + 4u > message->map.room - used) {
-            return IOTHUB_MESSAGE_ERROR;
-        }
-    }
-    if (!iothubi_map_set(&message->map, first, NULL, first_value)) {
-        return IOTHUB_MESSAGE_ERROR;
-    }
-    if (!iothubi_map_set(&message->map, second, NULL, second_value)) {
+    if (!iothubi_map_add(&message->map, first, NULL, first_value) || !iothubi_map_add(&message->map, second, NULL, second_value)) {
         message->map.used = used;
         return IOTHUB_MESSAGE_ERROR;
     }
+    used -= iothubi_map_remove(&message->map, first, NULL, used);
+    iothubi_map_remove(&message->map, second, NULL, used);
     return IOTHUB_MESSAGE_OK;
 }
 
@@ -499,18 +509,10 @@ IOTHUB_DEF MAP_RESULT Map_Add(MAP_HANDLE handle, const char *key, const char *va
 
 IOTHUB_DEF MAP_RESULT Map_Delete(MAP_HANDLE handle, const char *key)
 {
-    iothubi_entry entry;
-    size_t start, end;
     if (handle == NULL || key == NULL) {
         return MAP_INVALIDARG;
     }
-    if (!iothubi_map_find(handle, IOTHUBI_PROPERTY_APPLICATION, key, &entry, &start)) {
-        return MAP_KEYNOTFOUND;
-    }
-    end = start + 1u + entry.name_size + 1u + entry.value_size + 1u;
-    IOTHUB_MEMMOVE(handle->bytes + start, handle->bytes + end, handle->used - end);
-    handle->used -= end - start;
-    return MAP_OK;
+    return iothubi_map_remove(handle, IOTHUBI_PROPERTY_APPLICATION, key, handle->used) != 0 ? MAP_OK : MAP_KEYNOTFOUND;
 }
 
 IOTHUB_DEF const char *Map_GetValueFromKey(MAP_HANDLE handle, const char *key)
@@ -555,6 +557,11 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
     while (iothubi_map_next(handle, &at, &entry)) {
         n += entry.tag == IOTHUBI_PROPERTY_APPLICATION;
     }
+    *count = n;
+    if (n == 0) {                                /* no arrays: no room is needed */
+        *keys = *values = NULL;
+        return MAP_OK;
+    }
     start = handle->used;
     start += (sizeof(char *) - (size_t)(handle->bytes + start) % sizeof(char *)) % sizeof(char *);
     if (start > handle->room || n > (handle->room - start) / (2u * sizeof(char *))) {
@@ -570,7 +577,6 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
     }
     *keys = arrays;
     *values = arrays + n;
-    *count = n;
     return MAP_OK;
 }
 

@@ -14,7 +14,7 @@
 #define IOTHUBI_OUTBOX_H
 
 #define IOTHUBI_OUTBOX_ID_LAST 0xFFF0u           /* ids 1 to this one; those above are for control packets */
-#define IOTHUBI_OUTBOX_BYTES_PER_RECORD 128u     /* default share */
+#define IOTHUBI_OUTBOX_BYTES_PER_RECORD 256u     /* default share: a message of 128 bytes, its topic and its record */
 
 enum {
     IOTHUBI_RECORD_QUEUED,                       /* no byte offered on this connection */
@@ -71,8 +71,8 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_record(const iothubi_outbox *outb
 
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_id(const iothubi_outbox *outbox, unsigned int index)
 {
-    unsigned int id = outbox->first_id + index;
-    return id <= IOTHUBI_OUTBOX_ID_LAST ? id : id - IOTHUBI_OUTBOX_ID_LAST;
+    unsigned int ahead = IOTHUBI_OUTBOX_ID_LAST - outbox->first_id;  /* no sum: int may have 16 bits */
+    return index <= ahead ? outbox->first_id + index : index - ahead;
 }
 
 /* The index of the record with this packet id; count or more when there is none. */
