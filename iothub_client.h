@@ -283,7 +283,7 @@ typedef struct IOTHUB_ERROR_TAG {
     long raw;                                    /* the port's own code, a return code, or a position; 0: none */
     size_t bytes_missing;                        /* for the codes that say so */
     uint32_t retry_after_s;                      /* seconds until the next attempt that is already planned; 0: none, or now */
-    IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later */
+    IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later; true with NONE */
 } IOTHUB_ERROR;
 
 /* A short English sentence for an error; never NULL, static, without secrets. */
@@ -1157,7 +1157,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_tick_later(uint32_t now, uint32_t a, uint32_t b
 #define IOTHUBI_ERROR_H
 
 /* Why the last creation failed: there is no handle yet that could tell. */
-static IOTHUB_ERROR iothubi_creation_error;
+IOTHUBI_PRIVATE IOTHUB_ERROR iothubi_creation_error;
 
 IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
 {
@@ -1166,7 +1166,7 @@ IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, 
     error->raw = raw;
     error->bytes_missing = 0;
     error->retry_after_s = 0;
-    error->retryable = (layer != IOTHUB_LAYER_CONFIG && layer != IOTHUB_LAYER_MEMORY)
+    error->retryable = (layer != IOTHUB_LAYER_CONFIG && layer != IOTHUB_LAYER_MEMORY) /* NONE too: nothing stands in the way */
         || code == IOTHUB_CODE_OUTBOX_FULL || code == IOTHUB_CODE_POOL_EMPTY;
 }
 
@@ -1816,15 +1816,10 @@ IOTHUBI_PRIVATE int iothubi_map_replace(struct MAP_HANDLE_DATA_TAG *map, const i
     return 1;
 }
 
-/* Adds a property or replaces its value. False, and nothing changed, when there is no room. */
-IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
+/* Adds an entry at the end. False, and nothing changed, when there is no room. */
+IOTHUBI_PRIVATE int iothubi_map_add(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
 {
-    iothubi_entry entry;
     iothubi_writer writer;
-    size_t start;
-    if (iothubi_map_find(map, tag, name, &entry, &start)) {
-        return iothubi_map_replace(map, &entry, value);
-    }
     iothubi_write_begin(&writer, map->bytes + map->used, 0, map->room - map->used);
     iothubi_write_byte(&writer, (unsigned int)tag);
     if (name != NULL) {
@@ -1836,6 +1831,29 @@ IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, co
     }
     map->used += writer.length;
     return 1;
+}
+
+/* Adds a property or replaces its value. False, and nothing changed, when there is no room. */
+IOTHUBI_PRIVATE int iothubi_map_set(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
+{
+    iothubi_entry entry;
+    size_t start;
+    return iothubi_map_find(map, tag, name, &entry, &start) ? iothubi_map_replace(map, &entry, value)
+        : iothubi_map_add(map, tag, name, value);
+}
+
+/* Removes a property if its entry starts before limit. Answers how many bytes went. */
+IOTHUBI_PRIVATE size_t iothubi_map_remove(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, size_t limit)
+{
+    iothubi_entry entry;
+    size_t start, end;
+    if (!iothubi_map_find(map, tag, name, &entry, &start) || start >= limit) {
+        return 0;
+    }
+    end = (size_t)(entry.value + entry.value_size + 1u - (const char *)map->bytes);
+    IOTHUB_MEMMOVE(map->bytes + start, map->bytes + end, map->used - end);
+    map->used -= end - start;
+    return end - start;
 }
 
 /* IoT Hub takes property names and values of printable ASCII only ("Create and read IoT Hub messages"). */
@@ -1867,7 +1885,7 @@ IOTHUBI_CHECK(pool_message_size, IOTHUB_POOL_MESSAGE_SIZE > sizeof(struct IOTHUB
 IOTHUBI_CHECK(pool_messages, IOTHUB_POOL_MESSAGES < 255);
 #endif
 
-/* A slot with an empty map behind head bytes of head and body_size bytes of body. NULL: *error says why. */
+/* A slot with an empty map behind head bytes of head and body_size bytes of body. NULL: the creation error says why. */
 IOTHUBI_PRIVATE struct MAP_HANDLE_DATA_TAG *iothubi_pool_take(size_t head, size_t body_size)
 {
 #if IOTHUB_POOL_MESSAGES > 0
@@ -2072,29 +2090,21 @@ IOTHUBI_SYSTEM_PROPERTY(ConnectionModuleId, IOTHUBI_PROPERTY_CONNECTION_MODULE_I
 IOTHUBI_SYSTEM_PROPERTY(ComponentName, IOTHUBI_PROPERTY_COMPONENT_NAME)
 #undef IOTHUBI_SYSTEM_PROPERTY
 
-/* Both or neither: when the second finds no room the first goes back to what it was. */
+/* Both or neither. The old ones go when both new ones stand at the end: a value may point into the message itself. */
 IOTHUBI_PRIVATE IOTHUB_MESSAGE_RESULT iothubi_message_set_two(IOTHUB_MESSAGE_HANDLE message, int first, const char *first_value,
     int second, const char *second_value)
 {
-    iothubi_entry entry;
-    size_t start, used;
+    size_t used;
     if (message == NULL || first_value == NULL || second_value == NULL) {
         return IOTHUB_MESSAGE_INVALID_ARG;
     }
     used = message->map.used;
-    if (iothubi_map_find(&message->map, first, NULL, &entry, &start)) {
-        /* Replacing may move text: see first whether both fit, counting nothing for what is replaced. */
-        if (IOTHUB_STRLEN(first_value) + IOTHUB_STRLEN(second_value) + 4u > message->map.room - used) {
-            return IOTHUB_MESSAGE_ERROR;
-        }
-    }
-    if (!iothubi_map_set(&message->map, first, NULL, first_value)) {
-        return IOTHUB_MESSAGE_ERROR;
-    }
-    if (!iothubi_map_set(&message->map, second, NULL, second_value)) {
+    if (!iothubi_map_add(&message->map, first, NULL, first_value) || !iothubi_map_add(&message->map, second, NULL, second_value)) {
         message->map.used = used;
         return IOTHUB_MESSAGE_ERROR;
     }
+    used -= iothubi_map_remove(&message->map, first, NULL, used);
+    iothubi_map_remove(&message->map, second, NULL, used);
     return IOTHUB_MESSAGE_OK;
 }
 
@@ -2189,18 +2199,10 @@ IOTHUB_DEF MAP_RESULT Map_Add(MAP_HANDLE handle, const char *key, const char *va
 
 IOTHUB_DEF MAP_RESULT Map_Delete(MAP_HANDLE handle, const char *key)
 {
-    iothubi_entry entry;
-    size_t start, end;
     if (handle == NULL || key == NULL) {
         return MAP_INVALIDARG;
     }
-    if (!iothubi_map_find(handle, IOTHUBI_PROPERTY_APPLICATION, key, &entry, &start)) {
-        return MAP_KEYNOTFOUND;
-    }
-    end = start + 1u + entry.name_size + 1u + entry.value_size + 1u;
-    IOTHUB_MEMMOVE(handle->bytes + start, handle->bytes + end, handle->used - end);
-    handle->used -= end - start;
-    return MAP_OK;
+    return iothubi_map_remove(handle, IOTHUBI_PROPERTY_APPLICATION, key, handle->used) != 0 ? MAP_OK : MAP_KEYNOTFOUND;
 }
 
 IOTHUB_DEF const char *Map_GetValueFromKey(MAP_HANDLE handle, const char *key)
@@ -2245,6 +2247,11 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
     while (iothubi_map_next(handle, &at, &entry)) {
         n += entry.tag == IOTHUBI_PROPERTY_APPLICATION;
     }
+    *count = n;
+    if (n == 0) {                                /* no arrays: no room is needed */
+        *keys = *values = NULL;
+        return MAP_OK;
+    }
     start = handle->used;
     start += (sizeof(char *) - (size_t)(handle->bytes + start) % sizeof(char *)) % sizeof(char *);
     if (start > handle->room || n > (handle->room - start) / (2u * sizeof(char *))) {
@@ -2260,7 +2267,6 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
     }
     *keys = arrays;
     *values = arrays + n;
-    *count = n;
     return MAP_OK;
 }
 
@@ -2340,8 +2346,8 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_record(const iothubi_outbox *outb
 
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_id(const iothubi_outbox *outbox, unsigned int index)
 {
-    unsigned int id = outbox->first_id + index;
-    return id <= IOTHUBI_OUTBOX_ID_LAST ? id : id - IOTHUBI_OUTBOX_ID_LAST;
+    unsigned int ahead = IOTHUBI_OUTBOX_ID_LAST - outbox->first_id;  /* no sum: int may have 16 bits */
+    return index <= ahead ? outbox->first_id + index : index - ahead;
 }
 
 /* The index of the record with this packet id; count or more when there is none. */
@@ -4482,6 +4488,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *set
     client->transport = transport;
     client->running = 1;
     iothubi_default_options(client);
+    iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_mqtt_session_begin(&client->mqtt, &client->mqtt_options);
     client->now = client->state_tick = platform->milliseconds(platform->context);
     return client;
@@ -4557,7 +4564,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_string(const char *st
 {
     iothubi_settings settings;
     long position = 0;
-    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0)
         : iothubi_create(&settings, protocol, platform, memory);
 }
@@ -4577,7 +4584,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     iothubi_settings settings;
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
     long position = 0;
-    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     if (code == IOTHUB_CODE_NONE) {
         code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : transport->accepts(&settings);
     }

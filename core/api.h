@@ -134,6 +134,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *set
     client->transport = transport;
     client->running = 1;
     iothubi_default_options(client);
+    iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_mqtt_session_begin(&client->mqtt, &client->mqtt_options);
     client->now = client->state_tick = platform->milliseconds(platform->context);
     return client;
@@ -209,7 +210,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_string(const char *st
 {
     iothubi_settings settings;
     long position = 0;
-    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0)
         : iothubi_create(&settings, protocol, platform, memory);
 }
@@ -229,7 +230,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     iothubi_settings settings;
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
     long position = 0;
-    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_STRING_SYNTAX;
+    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     if (code == IOTHUB_CODE_NONE) {
         code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : transport->accepts(&settings);
     }

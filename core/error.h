@@ -5,7 +5,7 @@
 #define IOTHUBI_ERROR_H
 
 /* Why the last creation failed: there is no handle yet that could tell. */
-static IOTHUB_ERROR iothubi_creation_error;
+IOTHUBI_PRIVATE IOTHUB_ERROR iothubi_creation_error;
 
 IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
 {
@@ -14,7 +14,7 @@ IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, 
     error->raw = raw;
     error->bytes_missing = 0;
     error->retry_after_s = 0;
-    error->retryable = (layer != IOTHUB_LAYER_CONFIG && layer != IOTHUB_LAYER_MEMORY)
+    error->retryable = (layer != IOTHUB_LAYER_CONFIG && layer != IOTHUB_LAYER_MEMORY) /* NONE too: nothing stands in the way */
         || code == IOTHUB_CODE_OUTBOX_FULL || code == IOTHUB_CODE_POOL_EMPTY;
 }
 

@@ -279,7 +279,7 @@ typedef struct IOTHUB_ERROR_TAG {
     long raw;                                    /* the port's own code, a return code, or a position; 0: none */
     size_t bytes_missing;                        /* for the codes that say so */
     uint32_t retry_after_s;                      /* seconds until the next attempt that is already planned; 0: none, or now */
-    IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later */
+    IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later; true with NONE */
 } IOTHUB_ERROR;
 
 /* A short English sentence for an error; never NULL, static, without secrets. */

@@ -195,7 +195,7 @@ IOTHUBI_CHECK(pool_message_size, IOTHUB_POOL_MESSAGE_SIZE > sizeof(struct IOTHUB
 IOTHUBI_CHECK(pool_messages, IOTHUB_POOL_MESSAGES < 255);
 #endif
 
-/* A slot with an empty map behind head bytes of head and body_size bytes of body. NULL: *error says why. */
+/* A slot with an empty map behind head bytes of head and body_size bytes of body. NULL: the creation error says why. */
 IOTHUBI_PRIVATE struct MAP_HANDLE_DATA_TAG *iothubi_pool_take(size_t head, size_t body_size)
 {
 #if IOTHUB_POOL_MESSAGES > 0

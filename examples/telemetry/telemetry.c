@@ -8,36 +8,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 static IOTHUB_POSIX posix; static IOTHUB_BEARSSL tls; static IOTHUB_PLATFORM platform; static IOTHUB_ERROR error;
 static unsigned char records[IOTHUB_BEARSSL_BUFFER_BIDI], certificates[4096];
 static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *confirmed)
 { *(unsigned long *)confirmed += result == IOTHUB_CLIENT_CONFIRMATION_OK; }
 int main(void)
 {
-    const char *roots = getenv("IOTHUB_TRUSTED_CERTS"); char line[4096]; unsigned long sent = 0, confirmed = 0;
+    char line[4096], *roots = getenv("IOTHUB_TRUSTED_CERTS"); unsigned long sent = 0, confirmed = 0;
     IOTHUB_DEVICE_CLIENT_HANDLE hub; IOTHUB_CLIENT_RESULT result;
-
     iothub_posix_platform(&posix, &platform);                                          /* TCP, clocks, entropy */
     iothub_bearssl_init(&tls, &platform.io, &platform, records, sizeof records);       /* TLS over it */
     iothub_bearssl_trust(&tls, IOTHUB_ROOTS_ANCHORS, IOTHUB_ROOTS_ANCHORS_COUNT);      /* Azure's roots */
     iothub_bearssl_memory(&tls, certificates, sizeof certificates);                    /* room for another root */
     IoTHub_SetPlatform(&platform);
     hub = IoTHubDeviceClient_CreateFromConnectionString(getenv("IOTHUB_CONNECTION_STRING"), MQTT_Protocol);
-    result = IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, 20);
-    if (!result && roots != NULL) result = IoTHubDeviceClient_SetOption(hub, OPTION_TRUSTED_CERT, roots);
+    result = IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, 20); /* seconds */
+    if (!result && roots) result = IoTHubDeviceClient_SetOption(hub, OPTION_TRUSTED_CERT, roots);
     while (!result && fgets(line, sizeof line, stdin)) {
-        IOTHUB_MESSAGE_HANDLE message = (line[strcspn(line, "\n")] = '\0', IoTHubMessage_CreateFromString(line));
+        IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_CreateFromByteArray((unsigned char *)line, strcspn(line, "\n"));
         result = IoTHubDeviceClient_SendEventAsync(hub, message, on_confirmation, &confirmed);
         IoTHubMessage_Destroy(message);
-        for (sent += !result; !result && confirmed < sent; result = error.code && !error.retryable ? IOTHUB_CLIENT_ERROR : result) {
-            iothub_posix_wait(&posix, IoTHubDeviceClient_GetNextWork(hub));
+        for (sent += !result; !result && confirmed < sent; result = error.retryable ? result : IOTHUB_CLIENT_ERROR) {
+            iothub_posix_wait(&posix, IoTHubDeviceClient_GetNextWork(hub));            /* sleeps until there is work */
             IoTHubDeviceClient_DoWork(hub);
             IoTHubDeviceClient_GetLastError(hub, &error);
         }
     }
     IoTHubDeviceClient_GetLastError(result == IOTHUB_CLIENT_INVALID_ARG ? NULL : hub, &error);
-    if (result) fprintf(stderr, "telemetry: %s (%lu of %lu confirmed)\n", IoTHub_ErrorText(&error), confirmed, sent);
     IoTHubDeviceClient_Destroy(hub);
-    return result != IOTHUB_CLIENT_OK;
+    return fprintf(result ? stderr : stdout, "%lu of %lu confirmed: %s\n", confirmed, sent, IoTHub_ErrorText(&error)), result != 0;
 }
