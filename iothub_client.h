@@ -538,8 +538,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetConnectionStatusCallback(I
 
 /* W is 1 s for the exponential policies, else 5 s; M is 30 s while the hub was not reached and 300 s once it answered and
    refused or cut; options change both, SetRetryPolicy resets them. The count n starts again after a connection that
-   lasted 60 s and at least its last delay. After retryTimeoutLimitInSeconds (0: no limit) without a lasting connection
-   the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
+   lasted 60 s and at least its last delay. When the first failure since the hub last accepted a connection lies
+   retryTimeoutLimitInSeconds back (0: no limit) the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
    is INVALID_ARG. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
     IOTHUB_CLIENT_RETRY_POLICY retryPolicy, size_t retryTimeoutLimitInSeconds);
@@ -2422,7 +2422,6 @@ IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve(iothubi_outbox *outbox, size
     }
     outbox->bytes += size;
     outbox->capacity -= size;
-    outbox->tail = 0;
     return memory;
 }
 
@@ -3482,18 +3481,21 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     }
 }
 
-/* Bytes that the hub counts against its limit. */
-IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(IOTHUB_MESSAGE_HANDLE message, size_t topic_size)
+/* Would the hub close the connection over this message? It counts the body, names and values, as they are sent. */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *source, size_t topic_size)
 {
+    IOTHUB_MESSAGE_HANDLE message = source->message;
     iothubi_entry entry;
     size_t at = 0;
-    uint32_t size = 0;
+    uint32_t size = source->sampled_time != 0 ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
     if (topic_size > IOTHUBI_MQTT_FIELD_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
     }
     while (iothubi_map_next(&message->map, &at, &entry)) {
-        size += (uint32_t)(entry.name_size + entry.value_size);
+        if (entry.tag <= IOTHUBI_PROPERTY_LAST_SENT) {
+            size += (uint32_t)(entry.name_size + entry.value_size);
+        }
     }
     return size > IOTHUBI_HUB_MESSAGE_MAXIMUM - (uint32_t)message->body_size;
 }
@@ -3510,7 +3512,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     source.message = message;
     iothubi_mqtt_sample(client, &source);
     topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
-    if (iothubi_mqtt_is_too_large(message, topic_size)) {
+    if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
     remaining = 2u + topic_size + 2u * qos1 + message->body_size;

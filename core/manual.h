@@ -534,8 +534,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetConnectionStatusCallback(I
 
 /* W is 1 s for the exponential policies, else 5 s; M is 30 s while the hub was not reached and 300 s once it answered and
    refused or cut; options change both, SetRetryPolicy resets them. The count n starts again after a connection that
-   lasted 60 s and at least its last delay. After retryTimeoutLimitInSeconds (0: no limit) without a lasting connection
-   the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
+   lasted 60 s and at least its last delay. When the first failure since the hub last accepted a connection lies
+   retryTimeoutLimitInSeconds back (0: no limit) the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
    is INVALID_ARG. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
     IOTHUB_CLIENT_RETRY_POLICY retryPolicy, size_t retryTimeoutLimitInSeconds);

@@ -147,7 +147,6 @@ IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve(iothubi_outbox *outbox, size
     }
     outbox->bytes += size;
     outbox->capacity -= size;
-    outbox->tail = 0;
     return memory;
 }
 

@@ -1425,3 +1425,27 @@ TEST_CASE("client: stepping only when GetNextWork says so keeps every appointmen
     CHECK(b.statistics().pings >= 30);
     CHECK(b.statuses.size() == 1 + 2 * b.statistics().renewals);
 }
+
+TEST_CASE("client: 512 bytes of outbox and inbox together are enough for a life")
+{
+    Bench b(KEY_STRING, 256, 256);
+    REQUIRE(b.send("{\"t\":21.5}") == IOTHUB_CLIENT_OK);
+    b.connect();
+    b.inbound = puback(1);
+    b.work();
+    for (unsigned id = 2; id < 50; ++id) {
+        REQUIRE(b.send("{\"t\":21.5,\"humidity\":40}") == IOTHUB_CLIENT_OK);
+        b.work();
+        if (id % 10 == 0) {
+            b.dead_read = true;
+            b.work();
+            b.until_open(300000);
+            b.inbound = CONNACK;
+            b.work(2);
+        }
+        b.inbound += puback(id);
+        b.work(2);
+        REQUIRE(b.confirmations.size() == id);
+    }
+    CHECK(b.statistics().confirmed_ok == 49);
+}

@@ -107,18 +107,21 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     }
 }
 
-/* Bytes that the hub counts against its limit. */
-IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(IOTHUB_MESSAGE_HANDLE message, size_t topic_size)
+/* Would the hub close the connection over this message? It counts the body, names and values, as they are sent. */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *source, size_t topic_size)
 {
+    IOTHUB_MESSAGE_HANDLE message = source->message;
     iothubi_entry entry;
     size_t at = 0;
-    uint32_t size = 0;
+    uint32_t size = source->sampled_time != 0 ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
     if (topic_size > IOTHUBI_MQTT_FIELD_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
     }
     while (iothubi_map_next(&message->map, &at, &entry)) {
-        size += (uint32_t)(entry.name_size + entry.value_size);
+        if (entry.tag <= IOTHUBI_PROPERTY_LAST_SENT) {
+            size += (uint32_t)(entry.name_size + entry.value_size);
+        }
     }
     return size > IOTHUBI_HUB_MESSAGE_MAXIMUM - (uint32_t)message->body_size;
 }
@@ -135,7 +138,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     source.message = message;
     iothubi_mqtt_sample(client, &source);
     topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
-    if (iothubi_mqtt_is_too_large(message, topic_size)) {
+    if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
     remaining = 2u + topic_size + 2u * qos1 + message->body_size;

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Compiles the tests of the ports into OUTDIR/ports_test, with AddressSanitizer and UndefinedBehaviorSanitizer:
+#     tests/ports/build.sh OUTDIR && OUTDIR/ports_test
+# CC and CXX choose the compilers, CATCH_MAIN_OBJECT is an object with Catch's main that exists already (it takes longest).
+set -e
+out=${1:?usage: build.sh OUTDIR}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+mkdir -p "$out"
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+warnings="-Wall -Wextra -Wconversion -Wshadow -Wundef -pedantic -Werror"
+sanitizers="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+includes="-I$root -DIOTHUB_TEST_CERTIFICATES=\"$here/certificates.sh\""
+if [ ! -f "$root/iothub_client.h" ]; then        # the one header is generated; its public part is enough here
+    mkdir -p "$out/include"
+    cp "$root/core/manual.h" "$out/include/iothub_client.h"
+    includes="$includes -I$out/include"
+fi
+
+# Every language and setting that the headers promise.
+for flags in "-std=c99 -D_POSIX_C_SOURCE=200809L" "-std=gnu99 -DIOTHUB_BEARSSL_NO_PEM" \
+             "-std=gnu99 -DIOTHUB_BEARSSL_NO_CLIENT_CERTIFICATE -DIOTHUB_BEARSSL_NO_CBC" \
+             "-std=gnu99 -DIOTHUB_POSIX_BLOCKING_LOOKUP"; do
+    $cc $flags $warnings $includes -c "$here/implementation.c" -o "$out/language.o"
+done
+$cxx -x c++ -std=c++11 $warnings $includes -c "$here/implementation.c" -o "$out/language.o"
+printf '#include "iothub_client.h"\n#define IOTHUB_IMPLEMENTATION\n#include "ports/posix/iothub_posix.h"\n' > "$out/c89.c"
+$cc -std=c89 -D_POSIX_C_SOURCE=200809L $warnings $includes -c "$out/c89.c" -o "$out/language.o"
+
+$cc -std=gnu99 $warnings $sanitizers $includes -DIOTHUB_POSIX_LOOKUP_SECONDS=5 -c "$here/implementation.c" \
+    -o "$out/implementation.o"
+objects="$out/implementation.o"
+for name in support test_posix test_bearssl; do
+    $cxx -std=c++11 $warnings $sanitizers $includes -c "$here/$name.cpp" -o "$out/$name.o"
+    objects="$objects $out/$name.o"
+done
+main=${CATCH_MAIN_OBJECT:-$out/catch_main.o}
+if [ ! -f "$main" ]; then
+    printf '#define CATCH_CONFIG_MAIN\n#include <catch2/catch.hpp>\n' > "$out/catch_main.cpp"
+    $cxx -std=c++11 -c "$out/catch_main.cpp" -o "$main"
+fi
+$cxx $sanitizers $objects "$main" -lbearssl -o "$out/ports_test"

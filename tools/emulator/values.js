@@ -1,0 +1,28 @@
+'use strict';
+// The kinds of value that switches and faults take. `form` is shown to people; `parse` gives undefined for nonsense.
+
+const number = (least, most) => ({
+  form: most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`,
+  parse: (text) => (/^\d{1,12}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
+});
+
+const choice = (...words) => ({
+  form: words.join(' or '),
+  parse: (text) => (words.includes(text) ? text : undefined),
+});
+
+const either = (first, second) => ({
+  form: `${first.form}, or ${second.form}`,
+  parse: (text) => first.parse(text) ?? second.parse(text),
+});
+
+// "N" or "N/S": N messages in S seconds.
+const perSeconds = {
+  form: 'N or N/S (N messages in S seconds)',
+  parse: (text) => {
+    const match = /^([1-9]\d{0,8})(?:\/([1-9]\d{0,5}))?$/.exec(text);
+    return match ? { messages: Number(match[1]), seconds: Number(match[2] ?? 1) } : undefined;
+  },
+};
+
+module.exports = { number, choice, either, perSeconds };
