@@ -1194,7 +1194,7 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_CREDENTIAL_MISSING: return "connection string: none of SharedAccessKey, SharedAccessSignature and x509=true is given";
     case IOTHUB_CODE_CREDENTIAL_CONFLICT: return "connection string: more than one of SharedAccessKey, SharedAccessSignature and x509 is given";
     case IOTHUB_CODE_PROTOCOL_MISSING: return "no transport: pass MQTT_Protocol";
-    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time, random and hmac_sha256 are required";
+    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time and random are required, with a key hmac_sha256 too";
     case IOTHUB_CODE_PLATFORM_IN_USE: return "the platform serves another live handle";
     case IOTHUB_CODE_BLOCK_MISALIGNED: return "the memory is not aligned for a pointer";
     case IOTHUB_CODE_BLOCK_TOO_SMALL: return "the memory block is too small";
@@ -3833,6 +3833,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
+    client->reconnect = 0;
     iothubi_enter(client, IOTHUBI_SIGNING);
 }
 
@@ -4385,11 +4386,12 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_LAYER laye
     return NULL;
 }
 
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform)
+/* HMAC is needed for a key only. */
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, unsigned int credential)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
         && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && platform->hmac_sha256 != NULL;
+        && platform->random != NULL && (platform->hmac_sha256 != NULL || credential != IOTHUBI_CREDENTIAL_KEY);
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
@@ -4543,7 +4545,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(const iothubi_settings *se
     if (code != IOTHUB_CODE_NONE) {
         return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0);
     }
-    if (!iothubi_platform_is_complete(platform)) {
+    if (!iothubi_platform_is_complete(platform, settings->credential)) {
         return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
     }
     IOTHUB_LOCK();
@@ -4852,7 +4854,7 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
 /* What CONNECT says changes with the next connection: ask for one. */
 IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed)
 {
-    if (changed && client->state == IOTHUBI_READY) {
+    if (changed && client->state >= IOTHUBI_CONNECTING) {
         client->reconnect = IOTHUBI_RECONNECT_OPTION;
         iothubi_wake(client);
     }

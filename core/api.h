@@ -29,11 +29,12 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_LAYER laye
     return NULL;
 }
 
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform)
+/* HMAC is needed for a key only. */
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, unsigned int credential)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
         && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && platform->hmac_sha256 != NULL;
+        && platform->random != NULL && (platform->hmac_sha256 != NULL || credential != IOTHUBI_CREDENTIAL_KEY);
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
@@ -187,7 +188,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(const iothubi_settings *se
     if (code != IOTHUB_CODE_NONE) {
         return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0);
     }
-    if (!iothubi_platform_is_complete(platform)) {
+    if (!iothubi_platform_is_complete(platform, settings->credential)) {
         return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
     }
     IOTHUB_LOCK();
@@ -496,7 +497,7 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
 /* What CONNECT says changes with the next connection: ask for one. */
 IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed)
 {
-    if (changed && client->state == IOTHUBI_READY) {
+    if (changed && client->state >= IOTHUBI_CONNECTING) {
         client->reconnect = IOTHUBI_RECONNECT_OPTION;
         iothubi_wake(client);
     }

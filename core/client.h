@@ -37,6 +37,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
+    client->reconnect = 0;
     iothubi_enter(client, IOTHUBI_SIGNING);
 }
 

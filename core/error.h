@@ -42,7 +42,7 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_CREDENTIAL_MISSING: return "connection string: none of SharedAccessKey, SharedAccessSignature and x509=true is given";
     case IOTHUB_CODE_CREDENTIAL_CONFLICT: return "connection string: more than one of SharedAccessKey, SharedAccessSignature and x509 is given";
     case IOTHUB_CODE_PROTOCOL_MISSING: return "no transport: pass MQTT_Protocol";
-    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time, random and hmac_sha256 are required";
+    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time and random are required, with a key hmac_sha256 too";
     case IOTHUB_CODE_PLATFORM_IN_USE: return "the platform serves another live handle";
     case IOTHUB_CODE_BLOCK_MISALIGNED: return "the memory is not aligned for a pointer";
     case IOTHUB_CODE_BLOCK_TOO_SMALL: return "the memory block is too small";

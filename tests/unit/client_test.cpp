@@ -1364,6 +1364,55 @@ TEST_CASE("options: ranges, the port's share, and what needs a reconnect")
     CHECK(b.next() <= 60000);
 }
 
+TEST_CASE("client: an option of CONNECT that changes while the client connects counts after one more connection")
+{
+    Bench b;
+    b.write_limit = 50;                  /* in the middle of CONNECT */
+    b.work(2);
+    int keep_alive = 60;
+    REQUIRE(IoTHubDeviceClient_SetOption(b.hub, OPTION_KEEP_ALIVE, &keep_alive) == IOTHUB_CLIENT_OK);
+    b.write_limit = 1000;
+    b.work();
+    CHECK((unsigned char)b.sent()[0].raw[12] == 180);     /* the packet under way stays one packet */
+    CHECK_FALSE(b.contract_broken);
+    b.inbound = CONNACK;
+    b.work(3);
+    CHECK(b.opens == 2);
+    CHECK((unsigned char)b.sent()[0].raw[12] == 60);
+    b.inbound = CONNACK;
+    b.work(3);
+    CHECK(b.opens == 2);
+}
+
+TEST_CASE("creation: what a platform must have")
+{
+    void (*const breakers[])(IOTHUB_PLATFORM &) = {
+        [](IOTHUB_PLATFORM &p) { p.io.open = NULL; }, [](IOTHUB_PLATFORM &p) { p.io.read = NULL; },
+        [](IOTHUB_PLATFORM &p) { p.io.write = NULL; }, [](IOTHUB_PLATFORM &p) { p.io.close = NULL; },
+        [](IOTHUB_PLATFORM &p) { p.milliseconds = NULL; }, [](IOTHUB_PLATFORM &p) { p.unix_time = NULL; },
+        [](IOTHUB_PLATFORM &p) { p.random = NULL; }, [](IOTHUB_PLATFORM &p) { p.hmac_sha256 = NULL; } };
+    for (auto breaker : breakers) {
+        Scripted s;
+        IOTHUB_ERROR error;
+        breaker(s.platform);
+        IoTHub_SetPlatform(&s.platform);
+        CHECK(IoTHubDeviceClient_CreateFromConnectionString(KEY_STRING, MQTT_Protocol) == NULL);
+        IoTHubDeviceClient_GetLastError(NULL, &error);
+        CHECK(error.code == IOTHUB_CODE_PLATFORM_MISSING);
+    }
+    Scripted s;
+    s.platform.hmac_sha256 = NULL;
+    s.platform.wake = NULL;
+    s.platform.io.error = NULL;
+    s.platform.io.set_option = NULL;
+    IoTHub_SetPlatform(&s.platform);
+    IOTHUB_DEVICE_CLIENT_HANDLE hub = IoTHubDeviceClient_CreateFromConnectionString("HostName=h;DeviceId=d;x509=true", MQTT_Protocol);
+    REQUIRE(hub != NULL);
+    s.open_result = -1;
+    IoTHubDeviceClient_DoWork(hub);
+    IoTHubDeviceClient_Destroy(hub);
+}
+
 TEST_CASE("client: text options are carved from the outbox before the first message, and not after")
 {
     Bench b(KEY_STRING, 400, 256, 2);
