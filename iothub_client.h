@@ -29,14 +29,18 @@
    cryptography: TLS and HMAC-SHA256 come from the port.
 
 
-   A WHOLE PROGRAM (examples/telemetry says the same with all errors handled)
+   THE SHORTEST PROGRAM (examples/telemetry/telemetry.c is a complete one that compiles and runs as it stands)
 
-       #define IOTHUB_IMPLEMENTATION
-       #include "iothub_client.h"
-       #include "ports/posix/iothub_posix.h"
-       #include "ports/bearssl/iothub_bearssl.h"
-
-   ... see README.md and examples/telemetry/telemetry.c.
+       IoTHub_SetPlatform(&platform);                        your stream and clock, see Platform below
+       hub = IoTHubDeviceClient_CreateFromConnectionString("HostName=...;DeviceId=...;SharedAccessKey=...", MQTT_Protocol);
+       message = IoTHubMessage_CreateFromString("hello");
+       IoTHubDeviceClient_SendEventAsync(hub, message, on_confirmation, NULL);
+       IoTHubMessage_Destroy(message);
+       for (;;) {
+           IoTHubDeviceClient_DoWork(hub);                   all work and all callbacks happen here
+           sleep for IoTHubDeviceClient_GetNextWork(hub) milliseconds, or until the stream has bytes
+       }
+   The usual mistake is to forget DoWork: nothing happens without it, not even the first connection.
 
 
    LIFE OF A CLIENT

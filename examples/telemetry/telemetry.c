@@ -16,10 +16,10 @@ int main(void)
 {
     char line[4096], *roots = getenv("IOTHUB_TRUSTED_CERTS"); unsigned long sent = 0, confirmed = 0;
     IOTHUB_DEVICE_CLIENT_HANDLE hub; IOTHUB_CLIENT_RESULT result;
-    iothub_posix_platform(&posix, &platform);                                          /* TCP, clocks, entropy */
-    iothub_bearssl_init(&tls, &platform.io, &platform, records, sizeof records);       /* TLS over it */
-    iothub_bearssl_trust(&tls, IOTHUB_ROOTS_ANCHORS, IOTHUB_ROOTS_ANCHORS_COUNT);      /* Azure's roots */
-    iothub_bearssl_memory(&tls, certificates, sizeof certificates);                    /* room for another root */
+    iothub_posix_platform(&posix, &platform);                                                   /* clocks, entropy */
+    iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, records, sizeof records);    /* TLS over TCP */
+    iothub_bearssl_trust(&tls, IOTHUB_ROOTS_ANCHORS, IOTHUB_ROOTS_ANCHORS_COUNT);               /* Azure's roots */
+    iothub_bearssl_memory(&tls, certificates, sizeof certificates);                             /* room for others */
     IoTHub_SetPlatform(&platform);
     hub = IoTHubDeviceClient_CreateFromConnectionString(getenv("IOTHUB_CONNECTION_STRING"), MQTT_Protocol);
     result = IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, 20); /* seconds */
@@ -29,7 +29,7 @@ int main(void)
         result = IoTHubDeviceClient_SendEventAsync(hub, message, on_confirmation, &confirmed);
         IoTHubMessage_Destroy(message);
         for (sent += !result; !result && confirmed < sent; result = error.retryable ? result : IOTHUB_CLIENT_ERROR) {
-            iothub_posix_wait(&posix, IoTHubDeviceClient_GetNextWork(hub));            /* sleeps until there is work */
+            iothub_posix_wait(&posix, IoTHubDeviceClient_GetNextWork(hub));                     /* sleeps until there is work */
             IoTHubDeviceClient_DoWork(hub);
             IoTHubDeviceClient_GetLastError(hub, &error);
         }

@@ -11,11 +11,11 @@
        static IOTHUB_POSIX posix;  static IOTHUB_BEARSSL tls;  static IOTHUB_PLATFORM platform;
        static unsigned char buffer[IOTHUB_BEARSSL_BUFFER_MONO];
        iothub_posix_platform(&posix, &platform);
-       iothub_bearssl_init(&tls, &platform.io, &platform, buffer, sizeof buffer);
+       iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, buffer, sizeof buffer);
        iothub_bearssl_trust(&tls, IOTHUB_ROOTS_ANCHORS, IOTHUB_ROOTS_ANCHORS_COUNT);
 
    WHAT IS CHECKED. The chain up to a trust anchor, its signatures (RSA from 2048 bits, ECDSA; SHA-256, SHA-384, SHA-512),
-   its dates against platform->unix_time, and the host name (SNI is sent). There is no switch that turns this off: without
+   its dates against platform->unix_time, and the host name (SNI is sent; the common name counts only without SAN). There is no switch that turns this off: without
    anchors open fails. While the date is unknown open answers 0, and error() says IOTHUB_LAYER_TIME.
    WHAT IS SPOKEN. TLS 1.2, the eight suites that IoT Hub takes, P-256, P-384 and X25519, no renegotiation.
 
@@ -24,9 +24,10 @@
    than one full record needs). A BearSSL buffer shared by both directions cannot read while a record waits to be sent; with
    a peer that stops reading until it is read from, both would wait for ever.
 
-   ONE CALL OF OPEN goes on until nothing came from below, or IOTHUB_BEARSSL_SLICE_MS have passed: bytes of the handshake
-   reach the engine one at a time, so one call holds at most one slow operation more than that. The slowest is the key
-   exchange (two multiplications on the curve, and with a client certificate one private-key operation).
+   ONE CALL OF OPEN goes on until nothing came from below, or IOTHUB_BEARSSL_SLICE_MS have passed. Bytes of the handshake
+   reach the engine one at a time, so beyond that time a call holds one step at most: the check of one signature, or the
+   key exchange (two multiplications on the curve, and with a client certificate its private-key operation). README.md in
+   this folder has measured times.
 
    SETTINGS, defined before the implementation is included:
        IOTHUB_BEARSSL_SLICE_MS               10   milliseconds after which open returns to the caller

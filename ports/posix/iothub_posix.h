@@ -47,6 +47,7 @@ typedef struct IOTHUB_POSIX_ADDRESSES_TAG {      /* what a lookup found; goes th
 } IOTHUB_POSIX_ADDRESSES_FOUND;
 
 typedef struct IOTHUB_POSIX_TAG {                /* place it anywhere; the fields are the port's own */
+    IOTHUB_IO tcp;                               /* what iothub_posix_tcp answers */
     int state;
     int socket;                                  /* -1: none */
     int pipe;                                    /* reading end of the lookup; -1: none */
@@ -61,8 +62,12 @@ typedef struct IOTHUB_POSIX_TAG {                /* place it anywhere; the field
     long raw;
 } IOTHUB_POSIX;
 
-/* Fills all of *platform: io is the plain TCP stream, transfer is empty, hmac_sha256 and wake are NULL. Call it once. */
+/* Fills the clocks and the entropy of *platform and empties the rest of it: a client over a platform without a stream is
+   refused, so that nobody sends a token in clear text by forgetting TLS. Call it once, before all else. */
 void iothub_posix_platform(IOTHUB_POSIX *posix, IOTHUB_PLATFORM *platform);
+
+/* The plain TCP stream, for a TLS filter to stand on. It lives as long as *posix does. */
+const IOTHUB_IO *iothub_posix_tcp(IOTHUB_POSIX *posix);
 
 /* For main loops: sleeps until the stream can go on (data came, room after a short write, a step of open), a signal
    came, or so many milliseconds went by. 1: the stream can go on; 0: not. */
@@ -618,17 +623,22 @@ void iothub_posix_platform(IOTHUB_POSIX *posix, IOTHUB_PLATFORM *platform)
     posix->keepalive_interval = -1;
 
     memset(platform, 0, sizeof *platform);
-    platform->io.context = posix;
-    platform->io.open = iothub_posixi_open;
-    platform->io.read = iothub_posixi_read;
-    platform->io.write = iothub_posixi_write;
-    platform->io.close = iothub_posixi_close;
-    platform->io.set_option = iothub_posixi_set_option;
-    platform->io.error = iothub_posixi_error;
     platform->context = posix;
     platform->milliseconds = iothub_posixi_milliseconds;
     platform->unix_time = iothub_posixi_unix_time;
     platform->random = iothub_posixi_random;
+}
+
+const IOTHUB_IO *iothub_posix_tcp(IOTHUB_POSIX *posix)
+{
+    posix->tcp.context = posix;
+    posix->tcp.open = iothub_posixi_open;
+    posix->tcp.read = iothub_posixi_read;
+    posix->tcp.write = iothub_posixi_write;
+    posix->tcp.close = iothub_posixi_close;
+    posix->tcp.set_option = iothub_posixi_set_option;
+    posix->tcp.error = iothub_posixi_error;
+    return &posix->tcp;
 }
 
 int iothub_posix_wait(IOTHUB_POSIX *posix, uint32_t milliseconds)

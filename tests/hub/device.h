@@ -25,7 +25,7 @@ struct Device {
     {
         IOTHUB_MEMORY memory;
         iothub_posix_platform(&posix, &platform);
-        if (iothub_bearssl_init(&tls, &platform.io, &platform, records.data(), records.size()) != 0) throw std::runtime_error("buffer");
+        if (iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, records.data(), records.size()) != 0) throw std::runtime_error("buffer");
         iothub_bearssl_memory(&tls, certificates.data(), certificates.size());
         memory.outbox_size = outbox;
         memory.inbox_size = 512;

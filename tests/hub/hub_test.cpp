@@ -232,6 +232,19 @@ TEST_CASE("hub: refused port, unknown root and wrong host name end in their own 
     CHECK(wrong_name.errors[0].layer == IOTHUB_LAYER_TLS_NAME);
 }
 
+TEST_CASE("hub: a client over plain TCP is refused at creation")
+{
+    IOTHUB_POSIX posix;
+    IOTHUB_PLATFORM platform;
+    IOTHUB_ERROR error;
+    void *block[512];
+    IOTHUB_MEMORY memory = { block, sizeof block, 512, 512, 0 };
+    iothub_posix_platform(&posix, &platform);
+    CHECK(IoTHubDeviceClient_CreateInPlace("HostName=h;DeviceId=d;x509=true", MQTT_Protocol, &platform, &memory) == NULL);
+    IoTHubDeviceClient_GetLastError(NULL, &error);
+    CHECK(error.code == IOTHUB_CODE_PLATFORM_MISSING);
+}
+
 TEST_CASE("hub: restarted, it gets everything that was accepted meanwhile")
 {
     std::string port, root, connection;

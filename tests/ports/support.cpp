@@ -10,6 +10,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +101,9 @@ Server::Server(const std::string &chain, const std::string &choice) : port(0), c
     }
     child = fork();
     if (child == 0) {
+#ifdef __linux__
+        prctl(PR_SET_PDEATHSIG, SIGKILL);        /* a test program that crashes takes its servers with it */
+#endif
         dup2(ends[0], 0);
         ::close(ends[1]);
         int file = ::open(log_path.c_str(), O_CREAT | O_WRONLY, 0600);
@@ -309,7 +315,7 @@ Link::Link(size_t buffer_size, size_t memory_size)
     platform.milliseconds = link_milliseconds;
     platform.unix_time = link_unix_time;
     platform.random = link_random;
-    faults.inner = platform.io;
+    faults.inner = *iothub_posix_tcp(&posix);
     const IOTHUB_IO lower = faults.io();
     if (iothub_bearssl_init(&tls, &lower, &platform, buffer.data(), buffer.size()) != 0) {
         throw std::runtime_error("iothub_bearssl_init");

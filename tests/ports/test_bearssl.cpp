@@ -466,8 +466,9 @@ TEST_CASE("bearssl: client certificates", "[bearssl]")
         { "client_ec_chain.pem", "client_ec.key", "x509EccCertificate", "x509EccAliasKey", "CN = device-ec" },
         { "client_ec.pem", "client_ec_sec1.key", "x509EccCertificate", "x509EccAliasKey", "CN = device-ec" },
     };
+    const size_t buffers[] = { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_BIDI };
     for (const auto &device : devices) {
-        for (size_t buffer : { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_BIDI }) {
+        for (size_t buffer : buffers) {
             Server server("ec", options);
             Link link(buffer);
             CAPTURE(device.chain, buffer);
@@ -633,7 +634,8 @@ TEST_CASE("bearssl: a session survives as bytes", "[bearssl]")
     {
         Link link;                                       /* a wrong length, mark, version or content is refused */
         CHECK(iothub_bearssl_load_session(&link.tls, bytes, sizeof bytes - 1) < 0);
-        for (size_t at : { 0, 3, 8, 12 }) {
+        const size_t places[] = { 0, 3, 8, 12 };
+        for (size_t at : places) {
             std::memcpy(bad, bytes, sizeof bad);
             bad[at] = static_cast<unsigned char>(bad[at] ^ 0x40);
             CHECK(iothub_bearssl_load_session(&link.tls, bad, sizeof bad) < 0);
@@ -699,8 +701,9 @@ TEST_CASE("bearssl: no session outlives a failed verification or a change of tru
 
 TEST_CASE("bearssl: every buffer size, against large and small records", "[bearssl]")
 {
-    for (size_t size : { IOTHUB_BEARSSL_BUFFER_MINIMUM, 1500, 4096, IOTHUB_BEARSSL_BUFFER_MONO, 20000,
-                         IOTHUB_BEARSSL_BUFFER_BIDI }) {
+    const size_t sizes[] = { IOTHUB_BEARSSL_BUFFER_MINIMUM, 1500,  4096,
+                             IOTHUB_BEARSSL_BUFFER_MONO,    20000, IOTHUB_BEARSSL_BUFFER_BIDI };
+    for (size_t size : sizes) {
         for (const char *options : { "-tls1_2", "-tls1_2 -max_send_frag 512" }) {
             Server server("rsa", options);
             Link link(size);
@@ -830,15 +833,16 @@ TEST_CASE("bearssl: a buffer below the minimum is refused and nothing changes", 
     IOTHUB_PLATFORM platform;
     unsigned char buffer[IOTHUB_BEARSSL_BUFFER_MINIMUM];
     iothub_posix_platform(&posix, &platform);
-    CHECK(iothub_bearssl_init(&tls, &platform.io, &platform, buffer, sizeof buffer - 1) < 0);
-    CHECK(iothub_bearssl_init(&tls, &platform.io, &platform, nullptr, sizeof buffer) < 0);
-    CHECK(platform.io.context == &posix);
+    CHECK(iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, buffer, sizeof buffer - 1) < 0);
+    CHECK(iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, nullptr, sizeof buffer) < 0);
+    CHECK(platform.io.open == nullptr);
     CHECK(platform.hmac_sha256 == nullptr);
 }
 
 TEST_CASE("bearssl: a megabyte each way, with a peer that stops reading while nobody reads", "[bearssl]")
 {
-    for (size_t size : { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_MONO, IOTHUB_BEARSSL_BUFFER_BIDI }) {
+    const size_t sizes[] = { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_MONO, IOTHUB_BEARSSL_BUFFER_BIDI };
+    for (size_t size : sizes) {
         Server server("ec");
         Link link(size);
         CAPTURE(size);
@@ -850,7 +854,8 @@ TEST_CASE("bearssl: a megabyte each way, with a peer that stops reading while no
 
 TEST_CASE("bearssl: reading goes on while writing is stuck, and the other way round", "[bearssl]")
 {
-    for (size_t size : { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_BIDI }) {
+    const size_t sizes[] = { IOTHUB_BEARSSL_BUFFER_MINIMUM, IOTHUB_BEARSSL_BUFFER_BIDI };
+    for (size_t size : sizes) {
         Server server("ec");
         Link link(size);
         const IOTHUB_IO io = link.platform.io;

@@ -57,7 +57,11 @@ private:
 };
 
 struct Port {
-    Port() : posix(), platform() { iothub_posix_platform(&posix, &platform); }
+    Port() : posix(), platform()
+    {
+        iothub_posix_platform(&posix, &platform);
+        platform.io = *iothub_posix_tcp(&posix);
+    }
     ~Port() { close(); }
     int open(const char *host, unsigned int port) { return platform.io.open(platform.io.context, host, port); }
     int read(unsigned char *bytes, unsigned int size) { return platform.io.read(platform.io.context, bytes, size); }
@@ -80,10 +84,30 @@ struct Port {
         return -2;
     }
 
+    /* Up to the point where a child is looking; on a busy machine it may be faster than the call that started it. */
+    void begin_lookup()
+    {
+        for (int i = 0; i < 100 && posix.child == 0; i++) {
+            close();
+            (void)open("some-host.invalid", 8883);
+        }
+        REQUIRE(posix.child > 0);
+    }
+
     IOTHUB_POSIX posix;
     IOTHUB_PLATFORM platform;
 };
 
+}
+
+TEST_CASE("posix: the platform has no stream of its own, so that TLS cannot be forgotten", "[posix]")
+{
+    IOTHUB_POSIX posix;
+    IOTHUB_PLATFORM platform;
+    iothub_posix_platform(&posix, &platform);
+    CHECK(platform.io.open == nullptr);
+    CHECK(platform.io.context == nullptr);
+    CHECK(iothub_posix_tcp(&posix)->context == &posix);
 }
 
 TEST_CASE("posix: bytes go both ways", "[posix]")
@@ -187,9 +211,8 @@ TEST_CASE("posix: the name of this machine is looked up by a child", "[posix]")
         Listener peer;
         free_port = peer.port;
     }
-    CHECK(port.open(name, free_port) == 0);
-    CHECK(port.posix.child > 0);
     CHECK(port.open_until(name, free_port) == -1);       /* found, and then refused */
+    CHECK(port.posix.received == sizeof port.posix.found);       /* it came through the pipe */
     CHECK(port.error(&raw) == IOTHUB_LAYER_TCP);
     CHECK(port.posix.child == 0);
 }
@@ -197,8 +220,7 @@ TEST_CASE("posix: the name of this machine is looked up by a child", "[posix]")
 TEST_CASE("posix: close during a lookup ends the child at once", "[posix]")
 {
     Port port;
-    REQUIRE(port.open("some-host.invalid", 8883) == 0);
-    REQUIRE(port.posix.child > 0);
+    port.begin_lookup();
     const uint32_t before = port.now();
     port.close();
     CHECK(port.now() - before < 500);
@@ -211,14 +233,15 @@ TEST_CASE("posix: a lookup whose child was waited for by somebody else", "[posix
 {
     Port port;
     int status;
-    REQUIRE(port.open("some-host.invalid", 8883) == 0);
+    port.begin_lookup();
     const pid_t child = port.posix.child;
     kill(child, SIGKILL);
     REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(port.open_until("some-host.invalid", 8883) == -1);
+    CHECK(port.open_until("some-host.invalid", 8883) == -1);     /* with or without its answer: an end, and no second kill */
     long raw = 0;
     CHECK(port.error(&raw) == IOTHUB_LAYER_DNS);
-    CHECK(raw == EAI_AGAIN);
+    CHECK((raw == EAI_AGAIN || raw == EAI_NONAME));
+    CHECK(port.posix.child == 0);
 }
 
 TEST_CASE("posix: the peer's end is a dead stream after its last byte", "[posix]")
