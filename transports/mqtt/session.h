@@ -171,8 +171,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const io
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
     if (session->connect_wanted) {
         session->out = IOTHUBI_MQTT_OUT_CONNECT;
-    } else if (session->leaving == IOTHUBI_MQTT_LEAVING) {
-        session->out = IOTHUBI_MQTT_OUT_DISCONNECT;
+    } else if (session->leaving >= IOTHUBI_MQTT_LEAVING) {
+        if (session->leaving == IOTHUBI_MQTT_LEAVING) { /* and nothing after it [MQTT-3.14.4-2] */
+            session->out = IOTHUBI_MQTT_OUT_DISCONNECT;
+        }
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
     } else {
