@@ -40,6 +40,13 @@ class LocalHub {
 
   command(line) { this.child.stdin.write(`${line}\n`); }
 
+  // Everything that the hub has reported so far is in `events` afterwards: its answer comes behind it.
+  async settle() {
+    const since = this.events.length;
+    this.command('faults');
+    await this.waitFor({ event: 'ok' }, since);
+  }
+
   async stop() {
     this.child.stdin.end();
     return this.exited;
