@@ -390,3 +390,47 @@ TEST_CASE("codec, random bytes in random pieces, end in an answer with bounded w
     CHECK(malformed > 300);                          /* both kinds did occur */
     CHECK(read_on > 50);
 }
+
+/* ---- SUBSCRIBE ---- */
+
+namespace {
+
+void write_c_string(iothubi_writer *writer, const void *text)
+{
+    iothubi_write(writer, text, std::strlen(static_cast<const char *>(text)));
+}
+
+void write_subscriptions(iothubi_writer *writer, const void *)
+{
+    iothubi_write_16(writer, 2);
+    iothubi_mqtt_write_filter(writer, write_c_string, "devices/thermo-01/messages/devicebound/#", 1);
+    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/methods/POST/#", 0);
+    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/twin/res/#", 0);
+    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/twin/PATCH/properties/desired/#", 0);
+}
+
+} // namespace
+
+TEST_CASE("SUBSCRIBE, four filters of IoT Hub, byte for byte and through every window")
+{
+    const std::string expected = std::string("\x82\x85\x01", 3)      /* SUBSCRIBE, 133 bytes follow */
+        + std::string("\x00\x02", 2)                                  /* packet id 2 */
+        + std::string("\x00\x28", 2) + "devices/thermo-01/messages/devicebound/#" + std::string("\x01", 1)   /* QoS 1 */
+        + std::string("\x00\x16", 2) + "$iothub/methods/POST/#" + std::string("\x00", 1)
+        + std::string("\x00\x12", 2) + "$iothub/twin/res/#" + std::string("\x00", 1)
+        + std::string("\x00\x27", 2) + "$iothub/twin/PATCH/properties/desired/#" + std::string("\x00", 1);
+    REQUIRE(expected.size() == 136);
+    for (size_t window = 1; window <= expected.size(); ++window) {
+        std::string written;
+        while (written.size() < expected.size()) {
+            unsigned char part[136];
+            iothubi_writer writer;
+            iothubi_write_begin(&writer, part, written.size(), window);
+            iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_SUBSCRIBE, write_subscriptions, NULL);
+            REQUIRE(writer.length == expected.size());
+            size_t left = expected.size() - written.size();
+            written.append(reinterpret_cast<char *>(part), left < window ? left : window);
+        }
+        REQUIRE(written == expected);
+    }
+}
