@@ -474,7 +474,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_MODEL_ID "model_id"                               /* text, copied, once [c]: Plug and Play model (DTMI) */
 #define OPTION_RETRY_INTERVAL_SEC "retry_interval_sec"           /* unsigned int: W, at least 1 */
 #define OPTION_RETRY_MAX_DELAY_SECS "retry_max_delay_secs"       /* unsigned int: M for both kinds of failure, at least 1 */
-#define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet */
+#define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet; "rawlogtrace" is the same here */
 #define OPTION_KEEP_ALIVE "keepalive"                            /* int: seconds, 0 (off) to 1177; default 180 [*] */
 #define OPTION_CONNECTION_TIMEOUT "connect_timeout"              /* int: seconds to wait for CONNACK; default 60 */
 #define OPTION_SAS_TOKEN_LIFETIME "sas_token_lifetime"           /* size_t: seconds, at least 5; default 3600; the next token has it */
@@ -996,8 +996,8 @@ IOTHUBI_PRIVATE int iothubi_read_decimal(const char *text, size_t size, uint32_t
 /* The 44 characters of base64 (RFC 4648, with padding) of a 32-byte digest. */
 IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], char text[44])
 {
-    unsigned int in = 0, out = 0;
-    while (out < 44) {
+    unsigned int in, out = 0;
+    for (in = 0; in < 32; in += 3) {
         uint32_t group = (uint32_t)digest[in] << 16 | (uint32_t)digest[in + 1] << 8;
         int shift;
         if (in + 2 < 32) {
@@ -1006,7 +1006,6 @@ IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], ch
         for (shift = 18; shift >= 0; shift -= 6) {
             text[out++] = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (size_t)(group >> shift & 63u));
         }
-        in += 3;
     }
     text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }
@@ -3202,16 +3201,47 @@ typedef enum iothubi_state_tag {
 } iothubi_state;
 
 struct iothubi_client {
-    /* set at creation */
+    /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
+       reach it with their shortest instructions. */
+    unsigned char state;
+    unsigned char running;                       /* what the caller wants: Start and Stop */
+    unsigned char broken;                        /* the connection failed; error says why */
+    unsigned char busy;                          /* there is more to do at once */
+    unsigned char heard;                         /* this DoWork's reads gave bytes */
+    unsigned char unpushed;                      /* the stream holds bytes back */
+    unsigned char blocked;                       /* the stream took less than was offered */
+    unsigned char reconnect;                     /* a planned reconnect is wanted */
+    unsigned char renewing;                      /* renew_s and renew_time count */
+    unsigned char expiring;                      /* some message has an age limit */
+    unsigned char working;                       /* in DoWork or Destroy */
+    unsigned char ending;                        /* Destroy was called */
+    unsigned char trace;                         /* option */
+    unsigned char keep_escapes;                  /* option: not auto_url_encode_decode */
+    unsigned char sampling_percentage;           /* option */
+    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
-    struct iothubi_client *next;                 /* in the list of live clients */
+    uint32_t now;                                /* tick of this DoWork */
+    uint32_t state_tick;                         /* when the state was entered */
+    uint32_t uptime_s;
+    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
+    uint32_t renew_s;                            /* uptime of the planned renewal */
+    uint32_t renew_time;                         /* the same in wall-clock time */
+    uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
+    uint32_t expiry_tick;                        /* the next message expires then, while expiring */
+    uint32_t random;                             /* of xorshift; 0: not seeded yet */
+    unsigned int uptime_rest_ms;
     unsigned char *inbox;
     size_t inbox_size;
-    iothubi_identity identity;
-    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
+    iothubi_outbox outbox;
+    iothubi_mqtt_session mqtt;
+    iothubi_mqtt_options mqtt_options;
+    iothubi_retry retry;
+    IOTHUB_ERROR error;
 
-    /* options */
+    /* set at creation, and options */
+    struct iothubi_client *next;                 /* in the list of live clients */
+    iothubi_identity identity;
     const char *product_info;
     const char *model_id;
     const char *token;                           /* supplied by option: the next attempt takes it */
@@ -3222,41 +3252,8 @@ struct iothubi_client {
     uint32_t message_timeout_ms;
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
-    unsigned char sampling_percentage;
-    unsigned char keep_escapes;                  /* not auto_url_encode_decode */
-    unsigned char trace;
-    iothubi_mqtt_options mqtt_options;
-
-    /* what the state machine knows; iothubi_enter alone assigns state */
-    uint32_t now;                                /* tick of this DoWork */
-    uint32_t state_tick;                         /* when the state was entered */
-    uint32_t uptime_s;
-    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
-    uint32_t renew_s;                            /* uptime of the planned renewal */
-    uint32_t renew_time;                         /* the same in wall-clock time */
-    uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
-    uint32_t random;                             /* of xorshift; 0: not seeded yet */
-    uint32_t expiry_tick;                        /* the next message expires then, while expiring */
-    unsigned int uptime_rest_ms;
     unsigned char digest[32];                    /* signature of the token of this attempt */
-    unsigned char state;
-    unsigned char running;                       /* what the caller wants: Start and Stop */
-    unsigned char renewing;                      /* renew_s and renew_time count */
-    unsigned char expiring;                      /* some message has an age limit */
-    unsigned char reconnect;                     /* a planned reconnect is wanted */
-    unsigned char broken;                        /* the connection failed; error says why */
-    unsigned char heard;                         /* this DoWork's reads gave bytes */
-    unsigned char busy;                          /* there is more to do at once */
-    unsigned char unpushed;                      /* the stream holds bytes back */
-    unsigned char blocked;                       /* the stream took less than was offered */
-    unsigned char working;                       /* in DoWork or Destroy */
-    unsigned char ending;                        /* Destroy was called */
-    iothubi_retry retry;
-    IOTHUB_ERROR error;
     IOTHUB_STATISTICS statistics;
-
-    iothubi_outbox outbox;
-    iothubi_mqtt_session mqtt;
 };
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
@@ -4813,7 +4810,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
 
 static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_MESSAGE_TIMEOUT "\0" OPTION_PRODUCT_INFO "\0" OPTION_MODEL_ID "\0" OPTION_RETRY_INTERVAL_SEC "\0"
-    OPTION_RETRY_MAX_DELAY_SECS "\0" OPTION_LOG_TRACE "\0" OPTION_KEEP_ALIVE "\0" OPTION_CONNECTION_TIMEOUT "\0"
+    OPTION_RETRY_MAX_DELAY_SECS "\0" OPTION_LOG_TRACE "\0" "rawlogtrace\0" OPTION_KEEP_ALIVE "\0" OPTION_CONNECTION_TIMEOUT "\0"
     OPTION_SAS_TOKEN_LIFETIME "\0" OPTION_SAS_TOKEN_REFRESH_TIME "\0" OPTION_AUTO_URL_ENCODE_DECODE "\0"
     OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
     OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
@@ -4822,7 +4819,7 @@ static IOTHUB_CONST char iothubi_option_names[] =
 
 enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
-    IOTHUBI_OPTION_RETRY_MAX_DELAY, IOTHUBI_OPTION_LOG_TRACE, IOTHUBI_OPTION_KEEP_ALIVE, IOTHUBI_OPTION_CONNECTION_TIMEOUT,
+    IOTHUBI_OPTION_RETRY_MAX_DELAY, IOTHUBI_OPTION_LOG_TRACE, IOTHUBI_OPTION_RAW_LOG_TRACE, IOTHUBI_OPTION_KEEP_ALIVE, IOTHUBI_OPTION_CONNECTION_TIMEOUT,
     IOTHUBI_OPTION_TOKEN_LIFETIME, IOTHUBI_OPTION_TOKEN_REFRESH_TIME, IOTHUBI_OPTION_AUTO_URL_ENCODE,
     IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
     IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
@@ -4983,6 +4980,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_MODEL_ID: taken = client->model_id == NULL && iothubi_set_text(client, &client->model_id, (const char *)value); break;
     case IOTHUBI_OPTION_RETRY_INTERVAL: taken = iothubi_set_seconds_32(&client->retry.base_s, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_RETRY_MAX_DELAY: taken = iothubi_set_seconds_32(&client->retry.cap_s, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_RAW_LOG_TRACE:           /* raw bytes would show the token */
     case IOTHUBI_OPTION_LOG_TRACE: client->trace = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
     case IOTHUBI_OPTION_KEEP_ALIVE: taken = iothubi_set_keep_alive(client, *(const int *)value); break;
     case IOTHUBI_OPTION_CONNECTION_TIMEOUT:

@@ -470,7 +470,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_MODEL_ID "model_id"                               /* text, copied, once [c]: Plug and Play model (DTMI) */
 #define OPTION_RETRY_INTERVAL_SEC "retry_interval_sec"           /* unsigned int: W, at least 1 */
 #define OPTION_RETRY_MAX_DELAY_SECS "retry_max_delay_secs"       /* unsigned int: M for both kinds of failure, at least 1 */
-#define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet */
+#define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet; "rawlogtrace" is the same here */
 #define OPTION_KEEP_ALIVE "keepalive"                            /* int: seconds, 0 (off) to 1177; default 180 [*] */
 #define OPTION_CONNECTION_TIMEOUT "connect_timeout"              /* int: seconds to wait for CONNACK; default 60 */
 #define OPTION_SAS_TOKEN_LIFETIME "sas_token_lifetime"           /* size_t: seconds, at least 5; default 3600; the next token has it */

@@ -91,8 +91,8 @@ IOTHUBI_PRIVATE int iothubi_read_decimal(const char *text, size_t size, uint32_t
 /* The 44 characters of base64 (RFC 4648, with padding) of a 32-byte digest. */
 IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], char text[44])
 {
-    unsigned int in = 0, out = 0;
-    while (out < 44) {
+    unsigned int in, out = 0;
+    for (in = 0; in < 32; in += 3) {
         uint32_t group = (uint32_t)digest[in] << 16 | (uint32_t)digest[in + 1] << 8;
         int shift;
         if (in + 2 < 32) {
@@ -101,7 +101,6 @@ IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], ch
         for (shift = 18; shift >= 0; shift -= 6) {
             text[out++] = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (size_t)(group >> shift & 63u));
         }
-        in += 3;
     }
     text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }

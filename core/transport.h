@@ -24,16 +24,47 @@ typedef enum iothubi_state_tag {
 } iothubi_state;
 
 struct iothubi_client {
-    /* set at creation */
+    /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
+       reach it with their shortest instructions. */
+    unsigned char state;
+    unsigned char running;                       /* what the caller wants: Start and Stop */
+    unsigned char broken;                        /* the connection failed; error says why */
+    unsigned char busy;                          /* there is more to do at once */
+    unsigned char heard;                         /* this DoWork's reads gave bytes */
+    unsigned char unpushed;                      /* the stream holds bytes back */
+    unsigned char blocked;                       /* the stream took less than was offered */
+    unsigned char reconnect;                     /* a planned reconnect is wanted */
+    unsigned char renewing;                      /* renew_s and renew_time count */
+    unsigned char expiring;                      /* some message has an age limit */
+    unsigned char working;                       /* in DoWork or Destroy */
+    unsigned char ending;                        /* Destroy was called */
+    unsigned char trace;                         /* option */
+    unsigned char keep_escapes;                  /* option: not auto_url_encode_decode */
+    unsigned char sampling_percentage;           /* option */
+    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
-    struct iothubi_client *next;                 /* in the list of live clients */
+    uint32_t now;                                /* tick of this DoWork */
+    uint32_t state_tick;                         /* when the state was entered */
+    uint32_t uptime_s;
+    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
+    uint32_t renew_s;                            /* uptime of the planned renewal */
+    uint32_t renew_time;                         /* the same in wall-clock time */
+    uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
+    uint32_t expiry_tick;                        /* the next message expires then, while expiring */
+    uint32_t random;                             /* of xorshift; 0: not seeded yet */
+    unsigned int uptime_rest_ms;
     unsigned char *inbox;
     size_t inbox_size;
-    iothubi_identity identity;
-    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
+    iothubi_outbox outbox;
+    iothubi_mqtt_session mqtt;
+    iothubi_mqtt_options mqtt_options;
+    iothubi_retry retry;
+    IOTHUB_ERROR error;
 
-    /* options */
+    /* set at creation, and options */
+    struct iothubi_client *next;                 /* in the list of live clients */
+    iothubi_identity identity;
     const char *product_info;
     const char *model_id;
     const char *token;                           /* supplied by option: the next attempt takes it */
@@ -44,41 +75,8 @@ struct iothubi_client {
     uint32_t message_timeout_ms;
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
-    unsigned char sampling_percentage;
-    unsigned char keep_escapes;                  /* not auto_url_encode_decode */
-    unsigned char trace;
-    iothubi_mqtt_options mqtt_options;
-
-    /* what the state machine knows; iothubi_enter alone assigns state */
-    uint32_t now;                                /* tick of this DoWork */
-    uint32_t state_tick;                         /* when the state was entered */
-    uint32_t uptime_s;
-    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
-    uint32_t renew_s;                            /* uptime of the planned renewal */
-    uint32_t renew_time;                         /* the same in wall-clock time */
-    uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
-    uint32_t random;                             /* of xorshift; 0: not seeded yet */
-    uint32_t expiry_tick;                        /* the next message expires then, while expiring */
-    unsigned int uptime_rest_ms;
     unsigned char digest[32];                    /* signature of the token of this attempt */
-    unsigned char state;
-    unsigned char running;                       /* what the caller wants: Start and Stop */
-    unsigned char renewing;                      /* renew_s and renew_time count */
-    unsigned char expiring;                      /* some message has an age limit */
-    unsigned char reconnect;                     /* a planned reconnect is wanted */
-    unsigned char broken;                        /* the connection failed; error says why */
-    unsigned char heard;                         /* this DoWork's reads gave bytes */
-    unsigned char busy;                          /* there is more to do at once */
-    unsigned char unpushed;                      /* the stream holds bytes back */
-    unsigned char blocked;                       /* the stream took less than was offered */
-    unsigned char working;                       /* in DoWork or Destroy */
-    unsigned char ending;                        /* Destroy was called */
-    iothubi_retry retry;
-    IOTHUB_ERROR error;
     IOTHUB_STATISTICS statistics;
-
-    iothubi_outbox outbox;
-    iothubi_mqtt_session mqtt;
 };
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);

@@ -1175,6 +1175,9 @@ TEST_CASE("options: ranges, the port's share, and what needs a reconnect")
     CHECK(IoTHubDeviceClient_SetOption(h, OPTION_MODEL_ID, "dtmi:a:b;1") == IOTHUB_CLIENT_OK);
     CHECK(IoTHubDeviceClient_SetOption(h, OPTION_MODEL_ID, "dtmi:a:b;2") == IOTHUB_CLIENT_ERROR);
     CHECK(IoTHubDeviceClient_SetOption(h, OPTION_PRODUCT_INFO, "acme/1.0") == IOTHUB_CLIENT_OK);
+    IOTHUB_BOOL trace = true;
+    CHECK(IoTHubDeviceClient_SetOption(h, OPTION_LOG_TRACE, &trace) == IOTHUB_CLIENT_OK);
+    CHECK(IoTHubDeviceClient_SetOption(h, "rawlogtrace", &trace) == IOTHUB_CLIENT_OK);
     CHECK(IoTHubDeviceClient_SetOption(h, "Nonsense", "x") == IOTHUB_CLIENT_INVALID_ARG);
     b.option_result = 0;
     CHECK(IoTHubDeviceClient_SetOption(h, OPTION_TRUSTED_CERT, "x") == IOTHUB_CLIENT_OK);
