@@ -441,7 +441,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
 /* ---- Statistics: counted since creation, wrapping ---------------------------------------------------------------- */
 
 typedef struct IOTHUB_STATISTICS_TAG {
-    uint32_t accepted;                           /* SendEventAsync answered OK; = the next five and what is in the outbox */
+    uint32_t accepted;                           /* SendEventAsync answered OK; = the next four and messages_waiting */
     uint32_t confirmed_ok;
     uint32_t confirmed_timeout;
     uint32_t confirmed_error;
@@ -3209,7 +3209,7 @@ struct iothubi_client {
     unsigned char busy;                          /* there is more to do at once */
     unsigned char heard;                         /* this DoWork's reads gave bytes */
     unsigned char unpushed;                      /* the stream holds bytes back */
-    unsigned char blocked;                       /* the stream took less than was offered */
+    unsigned char blocked;                       /* the stream took nothing of what was offered */
     unsigned char reconnect;                     /* a planned reconnect is wanted */
     unsigned char renewing;                      /* renew_s and renew_time count */
     unsigned char expiring;                      /* some message has an age limit */
@@ -4092,13 +4092,13 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
         } else if ((size_t)taken > size) {
             iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, taken);
         } else {
-            client->unpushed |= taken != 0;
-            client->statistics.bytes_written += (uint32_t)taken;
-            client->transport->taken(client, (size_t)taken);
-            if ((size_t)taken < size) {
-                client->blocked = 1;
+            client->blocked = taken == 0;
+            if (client->blocked) {
                 break;
             }
+            client->unpushed = 1;
+            client->statistics.bytes_written += (uint32_t)taken;
+            client->transport->taken(client, (size_t)taken);
         }
     }
     client->busy |= i == IOTHUB_WORK_WRITES;

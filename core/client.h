@@ -286,13 +286,13 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
         } else if ((size_t)taken > size) {
             iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, taken);
         } else {
-            client->unpushed |= taken != 0;
-            client->statistics.bytes_written += (uint32_t)taken;
-            client->transport->taken(client, (size_t)taken);
-            if ((size_t)taken < size) {
-                client->blocked = 1;
+            client->blocked = taken == 0;
+            if (client->blocked) {
                 break;
             }
+            client->unpushed = 1;
+            client->statistics.bytes_written += (uint32_t)taken;
+            client->transport->taken(client, (size_t)taken);
         }
     }
     client->busy |= i == IOTHUB_WORK_WRITES;

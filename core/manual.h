@@ -437,7 +437,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
 /* ---- Statistics: counted since creation, wrapping ---------------------------------------------------------------- */
 
 typedef struct IOTHUB_STATISTICS_TAG {
-    uint32_t accepted;                           /* SendEventAsync answered OK; = the next five and what is in the outbox */
+    uint32_t accepted;                           /* SendEventAsync answered OK; = the next four and messages_waiting */
     uint32_t confirmed_ok;
     uint32_t confirmed_timeout;
     uint32_t confirmed_error;

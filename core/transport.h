@@ -32,7 +32,7 @@ struct iothubi_client {
     unsigned char busy;                          /* there is more to do at once */
     unsigned char heard;                         /* this DoWork's reads gave bytes */
     unsigned char unpushed;                      /* the stream holds bytes back */
-    unsigned char blocked;                       /* the stream took less than was offered */
+    unsigned char blocked;                       /* the stream took nothing of what was offered */
     unsigned char reconnect;                     /* a planned reconnect is wanted */
     unsigned char renewing;                      /* renew_s and renew_time count */
     unsigned char expiring;                      /* some message has an age limit */
