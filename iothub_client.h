@@ -2955,7 +2955,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_offer(iothubi_mqtt_session *session, iothubi_o
     record->state = IOTHUBI_RECORD_OFFERED;
     outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
     if (!session->connected) {
-        session->pipelined_messages += 1;
+        ++session->pipelined_messages;
         session->pipelined_bytes += record->size;
     }
 }
@@ -3762,7 +3762,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
-        client->mqtt.acknowledgement_backoff += 1;
+        ++client->mqtt.acknowledgement_backoff;
     }
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }
@@ -4101,7 +4101,9 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
             client->transport->taken(client, (size_t)taken);
         }
     }
-    client->busy |= i == IOTHUB_WORK_WRITES;
+    if (i == IOTHUB_WORK_WRITES) {
+        client->busy = 1;
+    }
     iothubi_push(client);
 }
 

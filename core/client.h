@@ -295,7 +295,9 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
             client->transport->taken(client, (size_t)taken);
         }
     }
-    client->busy |= i == IOTHUB_WORK_WRITES;
+    if (i == IOTHUB_WORK_WRITES) {
+        client->busy = 1;
+    }
     iothubi_push(client);
 }
 

@@ -378,7 +378,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
-        client->mqtt.acknowledgement_backoff += 1;
+        ++client->mqtt.acknowledgement_backoff;
     }
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }

@@ -133,7 +133,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_offer(iothubi_mqtt_session *session, iothubi_o
     record->state = IOTHUBI_RECORD_OFFERED;
     outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
     if (!session->connected) {
-        session->pipelined_messages += 1;
+        ++session->pipelined_messages;
         session->pipelined_bytes += record->size;
     }
 }
