@@ -97,7 +97,7 @@
        IOTHUB_POOL_INBOX           2048    bytes of inbox of each of them
        IOTHUB_POOL_TEXT            512     bytes of connection string text of each of them
        IOTHUB_POOL_MESSAGES        4       messages that IoTHubMessage_Create... and Map_Create can make at a time
-       IOTHUB_POOL_MESSAGE_SIZE    512     bytes of each: body, properties and about 40 bytes of head
+       IOTHUB_POOL_MESSAGE_SIZE    512     bytes of each: body, properties and a head of nine pointers
        IOTHUB_WORK_READS           4       reads of one DoWork
        IOTHUB_WORK_READ_SIZE       64      bytes of one read; together they bound the callbacks of one DoWork
        IOTHUB_WORK_WRITES          8       writes of one DoWork
