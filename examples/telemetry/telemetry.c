@@ -28,7 +28,7 @@ int main(void)
         IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_CreateFromByteArray((unsigned char *)line, strcspn(line, "\n"));
         result = IoTHubDeviceClient_SendEventAsync(hub, message, on_confirmation, &confirmed);
         IoTHubMessage_Destroy(message);
-        for (sent += !result; !result && confirmed < sent; result = error.retryable ? result : IOTHUB_CLIENT_ERROR) {
+        for (++sent; !result && confirmed < sent; result = error.retryable ? result : IOTHUB_CLIENT_ERROR) {
             iothub_posix_wait(&posix, IoTHubDeviceClient_GetNextWork(hub));                     /* sleeps until there is work */
             IoTHubDeviceClient_DoWork(hub);
             IoTHubDeviceClient_GetLastError(hub, &error);

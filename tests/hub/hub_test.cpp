@@ -247,7 +247,7 @@ TEST_CASE("hub: a client over plain TCP is refused at creation")
 
 TEST_CASE("hub: restarted, it gets everything that was accepted meanwhile")
 {
-    std::string port, root, connection;
+    std::string port;
     Hub *hub = new Hub(options());
     port = hub->port;
     Device device(hub->connection("d1"), hub->root, 32768);
