@@ -499,7 +499,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_OPEN_TIMEOUT "open_timeout"                /* unsigned int: seconds for name, TCP and TLS; default 60 */
 #define IOTHUB_OPTION_IN_FLIGHT "in_flight"                      /* unsigned int: unacknowledged messages at most; default 64 */
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
-#define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until replaced or Destroy: the next supplied token [*] */
+#define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------
@@ -3843,7 +3843,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
-    client->reconnect = 0;
+    client->renewing = client->reconnect = 0;
     iothubi_enter(client, IOTHUBI_SIGNING);
 }
 
@@ -3878,6 +3878,7 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
     }
     client->statistics.renewals += 1;
     iothubi_attempt(client);
+    client->busy = 1;                            /* at once */
     if (renewal) {
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN);
     }
@@ -3968,6 +3969,10 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         client->inbox, (unsigned int)writer.length, client->digest);
     if (result < 0) {
         iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
+    } else if (result == 0 && now >= client->token_expiry) {
+        client->token_expiry = 0;                /* signing took so long that the token is past its time: make another */
+        client->busy = 1;
+        return 0;
     }
     return result == 0;
 }
@@ -3993,7 +3998,6 @@ IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
 {
-    client->renewing = 0;
     if (!iothubi_seed(client)) {
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
@@ -4234,7 +4238,7 @@ IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
     client->now = now;
     if (seconds != 0 && client->renewing && client->state == IOTHUBI_READY) {
         uint32_t time = iothubi_wall_time(client);
-        if (time != 0 && time >= client->renew_time) {
+        if (time > client->renew_time) {             /* later than the tick would say: it stood still */
             iothubi_due(client, IOTHUBI_DUE_RENEWAL);
         }
     }
@@ -4307,6 +4311,12 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
     }
     iothubi_timer_begin(&timer, now);
     iothubi_timers(client, &timer);
+    if (client->renewing && client->state == IOTHUBI_READY) {
+        uint32_t time = iothubi_wall_time(client), left = time < client->renew_time ? client->renew_time - time : 0;
+        if (time != 0 && left < IOTHUBI_SPAN_MAXIMUM / 1000u) {
+            iothubi_timer_add(&timer, 0, now, (left + 1u) * 1000u);
+        }
+    }
     if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
         iothubi_timer_add(&timer, 0, now, IOTHUBI_POLL_MS);
     } else if (client->state == IOTHUBI_SIGNING) {
@@ -4358,7 +4368,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
         }
         client->expiring = 1;
     }
-    if (client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;
@@ -4736,8 +4746,8 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client
         client->retry.limit_s = limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s;
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
-            iothubi_wake(client);
         }
+        iothubi_wake(client);                    /* the new policy has not made it wait yet */
         IOTHUB_UNLOCK();
     }
     return result;
@@ -4863,10 +4873,10 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
     return 1;
 }
 
-/* What CONNECT says changes with the next connection: ask for one. */
-IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed)
+/* What a connection was given when this state was reached changes with the next one only: ask for that. */
+IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
 {
-    if (changed && client->state >= IOTHUBI_CONNECTING) {
+    if (changed && client->state >= given) {
         client->reconnect = IOTHUBI_RECONNECT_OPTION;
         iothubi_wake(client);
     }
@@ -4880,14 +4890,14 @@ IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int se
         return 0;
     }
     client->mqtt_options.keep_alive_s = (unsigned int)seconds;
-    return iothubi_set_reconnect(client, changed);
+    return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int clean)
 {
     int changed = client->mqtt_options.clean_session != clean;
     client->mqtt_options.clean_session = clean != 0;
-    return iothubi_set_reconnect(client, changed);
+    return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
@@ -4897,7 +4907,7 @@ IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char 
         return 0;
     }
     client->token = token;
-    return iothubi_set_reconnect(client, 1);
+    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE will)

@@ -367,8 +367,8 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client
         client->retry.limit_s = limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s;
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
-            iothubi_wake(client);
         }
+        iothubi_wake(client);                    /* the new policy has not made it wait yet */
         IOTHUB_UNLOCK();
     }
     return result;
@@ -494,10 +494,10 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
     return 1;
 }
 
-/* What CONNECT says changes with the next connection: ask for one. */
-IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed)
+/* What a connection was given when this state was reached changes with the next one only: ask for that. */
+IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
 {
-    if (changed && client->state >= IOTHUBI_CONNECTING) {
+    if (changed && client->state >= given) {
         client->reconnect = IOTHUBI_RECONNECT_OPTION;
         iothubi_wake(client);
     }
@@ -511,14 +511,14 @@ IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int se
         return 0;
     }
     client->mqtt_options.keep_alive_s = (unsigned int)seconds;
-    return iothubi_set_reconnect(client, changed);
+    return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int clean)
 {
     int changed = client->mqtt_options.clean_session != clean;
     client->mqtt_options.clean_session = clean != 0;
-    return iothubi_set_reconnect(client, changed);
+    return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
@@ -528,7 +528,7 @@ IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char 
         return 0;
     }
     client->token = token;
-    return iothubi_set_reconnect(client, 1);
+    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE will)

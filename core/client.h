@@ -37,7 +37,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
-    client->reconnect = 0;
+    client->renewing = client->reconnect = 0;
     iothubi_enter(client, IOTHUBI_SIGNING);
 }
 
@@ -72,6 +72,7 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
     }
     client->statistics.renewals += 1;
     iothubi_attempt(client);
+    client->busy = 1;                            /* at once */
     if (renewal) {
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN);
     }
@@ -162,6 +163,10 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         client->inbox, (unsigned int)writer.length, client->digest);
     if (result < 0) {
         iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
+    } else if (result == 0 && now >= client->token_expiry) {
+        client->token_expiry = 0;                /* signing took so long that the token is past its time: make another */
+        client->busy = 1;
+        return 0;
     }
     return result == 0;
 }
@@ -187,7 +192,6 @@ IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
 {
-    client->renewing = 0;
     if (!iothubi_seed(client)) {
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
@@ -428,7 +432,7 @@ IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
     client->now = now;
     if (seconds != 0 && client->renewing && client->state == IOTHUBI_READY) {
         uint32_t time = iothubi_wall_time(client);
-        if (time != 0 && time >= client->renew_time) {
+        if (time > client->renew_time) {             /* later than the tick would say: it stood still */
             iothubi_due(client, IOTHUBI_DUE_RENEWAL);
         }
     }
@@ -501,6 +505,12 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
     }
     iothubi_timer_begin(&timer, now);
     iothubi_timers(client, &timer);
+    if (client->renewing && client->state == IOTHUBI_READY) {
+        uint32_t time = iothubi_wall_time(client), left = time < client->renew_time ? client->renew_time - time : 0;
+        if (time != 0 && left < IOTHUBI_SPAN_MAXIMUM / 1000u) {
+            iothubi_timer_add(&timer, 0, now, (left + 1u) * 1000u);
+        }
+    }
     if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
         iothubi_timer_add(&timer, 0, now, IOTHUBI_POLL_MS);
     } else if (client->state == IOTHUBI_SIGNING) {
@@ -552,7 +562,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
         }
         client->expiring = 1;
     }
-    if (client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;

@@ -495,7 +495,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_OPEN_TIMEOUT "open_timeout"                /* unsigned int: seconds for name, TCP and TLS; default 60 */
 #define IOTHUB_OPTION_IN_FLIGHT "in_flight"                      /* unsigned int: unacknowledged messages at most; default 64 */
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
-#define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until replaced or Destroy: the next supplied token [*] */
+#define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------

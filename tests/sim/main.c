@@ -1,0 +1,78 @@
+/* The command line of the simulation. */
+#include "sim.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void usage(void)
+{
+    printf("usage: sim [--seeds N] [--from S]      N random lives, from seed S (default 1)\n"
+           "       sim --seed S [--trace]          one of them\n"
+           "       sim --cases [--tick T]          the named faults\n"
+           "       sim --case NAME [--trace]       one of them\n"
+           "       --tick T                        the tick starts at T, in all lives\n"
+           "       --stop                          end at the first failure\n"
+           "       --no-table                      do not print the table of faults\n");
+    exit(2);
+}
+
+static unsigned number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 0);
+    if (*text == '\0' || *end != '\0') usage();
+    return (unsigned)value;
+}
+
+static sim_life life;
+
+static int run_seeds(unsigned from, unsigned seeds, int stop, int table)
+{
+    unsigned i, passed = 0, failed = 0, missed = 0;
+    uint64_t hash = 0;
+    for (i = 0; i < seeds; ++i) {
+        if (life_random(&life, from + i)) {
+            ++passed;
+        } else {
+            ++failed;
+            if (stop) break;
+        }
+        hash = (hash ^ life.hash) * 0x100000001B3u;
+    }
+    if (table) {
+        missed = faults_table();
+        printf("%u of %u cells were never hit\n", missed, faults_cells());
+    }
+    printf("sim: seeds %u to %u, trace %08x%08x\n", from, from + seeds - 1u, (unsigned)(hash >> 32), (unsigned)hash);
+    printf("sim: %u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}
+
+int main(int count, char **arguments)
+{
+    unsigned seeds = 0, from = 1;
+    int i, stop = 0, table = 1, cases = 0, result = 0;
+    const char *name = NULL;
+    sim_program = "./tools/test sim";
+    for (i = 1; i < count; ++i) {
+        const char *a = arguments[i], *value = i + 1 < count ? arguments[i + 1] : "";
+        if (strcmp(a, "--seeds") == 0) { seeds = number(value); ++i; }
+        else if (strcmp(a, "--from") == 0) { from = number(value); ++i; }
+        else if (strcmp(a, "--seed") == 0) { from = number(value); seeds = 1; table = 0; ++i; }
+        else if (strcmp(a, "--tick") == 0) { sim_tick_start = number(value); sim_tick_fixed = 1; ++i; }
+        else if (strcmp(a, "--case") == 0) { name = value; cases = 1; ++i; }
+        else if (strcmp(a, "--cases") == 0) cases = 1;
+        else if (strcmp(a, "--trace") == 0) life.trace = 1;
+        else if (strcmp(a, "--stop") == 0) stop = 1;
+        else if (strcmp(a, "--no-table") == 0) table = 0;
+        else usage();
+    }
+    if (!cases && seeds == 0) usage();
+    if (cases) {
+        result |= cases_run(name, life.trace);
+    }
+    if (seeds != 0) {
+        result |= run_seeds(from, seeds, stop, table);
+    }
+    life_free(&life);
+    return result;
+}
