@@ -278,7 +278,9 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_CONNACK_TIMEOUT,
     IOTHUB_CODE_CONNACK_REFUSED,                 /* raw is the return code, 1 to 5 */
     IOTHUB_CODE_PING_TIMEOUT,
-    IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT          /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT,         /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_POSSIBLE_TAKEOVER,               /* three accepted connections in a row were lost within a minute */
+    IOTHUB_CODE_POISON_MESSAGE                   /* option "poison_limit": a message was given up, see its confirmation */
 } IOTHUB_CODE;
 
 typedef struct IOTHUB_ERROR_TAG {
@@ -326,7 +328,7 @@ typedef enum IOTHUB_CLIENT_CONFIRMATION_RESULT_TAG {
     IOTHUB_CLIENT_CONFIRMATION_OK = 0,           /* acknowledged by the hub (QoS 0: taken by the stream) */
     IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY,
     IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT,
-    IOTHUB_CLIENT_CONFIRMATION_ERROR
+    IOTHUB_CLIENT_CONFIRMATION_ERROR             /* only with the option "poison_limit": the hub closes whenever it gets this message */
 } IOTHUB_CLIENT_CONFIRMATION_RESULT;
 
 typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_TAG {
@@ -499,6 +501,8 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_OPEN_TIMEOUT "open_timeout"                /* unsigned int: seconds for name, TCP and TLS; default 60 */
 #define IOTHUB_OPTION_IN_FLIGHT "in_flight"                      /* unsigned int: unacknowledged messages at most; default 64 */
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
+#define IOTHUB_OPTION_POISON_LIMIT "poison_limit"                /* unsigned int: connections lost while one message alone was unacknowledged,
+                                                                    until it is confirmed ERROR; at most 255; default 0: never */
 #define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
 
@@ -782,7 +786,8 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 #ifndef IOTHUB_CONST
 #ifdef __AVR__
 #include <avr/pgmspace.h>
-#define IOTHUB_CONST const PROGMEM
+/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. */
+#define IOTHUB_CONST const __attribute__((__progmem__, __section__(".progmem.data.iothub")))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else
@@ -801,6 +806,10 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
 #define IOTHUBI_SIZE_MAXIMUM ((size_t)-1)
+
+/* What a pointer's alignment is; on some machines less than its size. */
+struct iothubi_alignment { char byte; void *pointer; };
+#define IOTHUBI_ALIGNMENT offsetof(struct iothubi_alignment, pointer)
 
 /* A compile-time check: an array of -1 elements does not compile. */
 #define IOTHUBI_CHECK(name, condition) typedef char iothubi_check_##name[(condition) ? 1 : -1]
@@ -1233,6 +1242,8 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
             : "the hub refused the credentials: check device id, key and clock";
     case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
+    case IOTHUB_CODE_POSSIBLE_TAKEOVER: return "accepted and cut again and again: another client may use this identity, or a quota is spent";
+    case IOTHUB_CODE_POISON_MESSAGE: return "a message was given up: the connection was lost whenever it was sent";
     default: return "unknown error";
     }
 }
@@ -1975,7 +1986,7 @@ IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromString(const char *sour
 IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Wrap(void *storage, size_t storage_size, const unsigned char *body, size_t body_size)
 {
     IOTHUB_MESSAGE_HANDLE message = (IOTHUB_MESSAGE_HANDLE)storage;
-    if (storage == NULL || (size_t)storage % sizeof(void *) != 0 || storage_size < sizeof *message
+    if (storage == NULL || (size_t)storage % IOTHUBI_ALIGNMENT != 0 || storage_size < sizeof *message
         || (body == NULL && body_size != 0)) {
         return NULL;
     }
@@ -2309,6 +2320,7 @@ typedef struct iothubi_record_tag {
     uint32_t expires;                            /* tick; only with expiring */
     unsigned char expiring;
     unsigned char state;
+    unsigned char cuts;                          /* connections lost while it alone was in flight */
 } iothubi_record;
 
 typedef struct iothubi_outbox_tag {
@@ -2552,6 +2564,8 @@ IOTHUBI_PRIVATE int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, i
 #define IOTHUBI_MQTT_USER_NAME 0x80u
 
 #define IOTHUBI_MQTT_FIELD_MAXIMUM 0xFFFFu       /* bytes of a length-prefixed field (section 1.5.3) */
+/* Bytes of a topic: where size_t has 16 bits, the head of its packet must fit beside it. */
+#define IOTHUBI_MQTT_TOPIC_MAXIMUM (IOTHUBI_SIZE_MAXIMUM > 0xFFFFu ? IOTHUBI_MQTT_FIELD_MAXIMUM : IOTHUBI_MQTT_FIELD_MAXIMUM - 16u)
 #define IOTHUBI_MQTT_LENGTH_MAXIMUM 0xFFFFFFFul  /* of a remaining length: four groups of seven bits (section 2.2.3) */
 
 /* ---- writing ---- */
@@ -2833,6 +2847,7 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parse
 #define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u       /* before CONNACK: a refusal costs no more than this */
 #define IOTHUBI_MQTT_PIPELINED_BYTES 2048u
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
+#define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
 /* What is being written. */
 enum { IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT };
@@ -2876,6 +2891,7 @@ typedef struct iothubi_mqtt_session_tag {
     unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
     unsigned char pipelined_messages;
     unsigned char acknowledgement_backoff;       /* doublings of that deadline */
+    unsigned char timely;                        /* acknowledgements in time since the last late one */
 } iothubi_mqtt_session;
 
 IOTHUBI_PRIVATE void iothubi_mqtt_session_begin(iothubi_mqtt_session *session, const iothubi_mqtt_options *options)
@@ -2924,7 +2940,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
             }
         }
     }
-    if (outbox->in_flight != 0) {
+    if (outbox->in_flight != 0 && session->leaving == IOTHUBI_MQTT_STAYING) {
         session->window = 1;                     /* a storm must not be resent at once */
     }
     outbox->in_flight = 0;
@@ -3130,8 +3146,11 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
     }
     outbox->in_flight -= 1;
     if (index == 0) {
-        if (now - session->acknowledgement_tick < options->acknowledgement_timeout_s * (uint32_t)1000) {
-            session->acknowledgement_backoff = 0;
+        if (now - session->acknowledgement_tick >= options->acknowledgement_timeout_s * (uint32_t)1000) {
+            session->timely = 0;
+        } else if (session->acknowledgement_backoff != 0 && ++session->timely == IOTHUBI_MQTT_TIMELY) {
+            session->acknowledgement_backoff -= 1;
+            session->timely = 0;
         }
         session->acknowledgement_tick = now;
     }
@@ -3218,6 +3237,8 @@ struct iothubi_client {
     unsigned char trace;                         /* option */
     unsigned char keep_escapes;                  /* option: not auto_url_encode_decode */
     unsigned char sampling_percentage;           /* option */
+    unsigned char poison_limit;                  /* option; 0: off */
+    unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
     unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
@@ -3498,7 +3519,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     iothubi_entry entry;
     size_t at = 0;
     uint32_t size = source->sampled_time != 0 ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
-    if (topic_size > IOTHUBI_MQTT_FIELD_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
+    if (topic_size > IOTHUBI_MQTT_TOPIC_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
     }
@@ -3816,6 +3837,7 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 #define IOTHUBI_POLL_MS 10u                      /* while the stream is opening or output waits */
 #define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
+#define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
 enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_RENEWAL, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
@@ -3884,20 +3906,43 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
     }
 }
 
+/* A connection that the hub had accepted was lost after lasted_s: is that more than bad luck? Connections that never last
+   hint at another client with this identity. And a message that was alone in flight each time may be what the hub closes on
+   (after a loss with messages in flight they are sent one by one, so that the guilty one is found). */
+IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t lasted_s)
+{
+    iothubi_outbox *outbox = &client->outbox;
+    client->cuts = (unsigned char)(lasted_s >= IOTHUBI_RETRY_LASTING_S ? 0 : client->cuts < 255 ? client->cuts + 1 : 255);
+    if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
+        client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
+    }
+    if (client->poison_limit != 0 && outbox->in_flight == 1) {
+        iothubi_record *record = iothubi_outbox_record(outbox, 0);
+        if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
+            client->error.code = IOTHUB_CODE_POISON_MESSAGE;
+            outbox->in_flight = 0;
+            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+        }
+    }
+}
+
 /* A failure: close, ask the retry policy, tell. A connection that fails while it drains has merely ended. */
 IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     int ready = client->state >= IOTHUBI_READY;
     int refused = client->state >= IOTHUBI_CONNECTING;
+    uint32_t lasted_s = client->uptime_s - client->ready_s;
     int again;
     client->broken = 0;
+    if (client->state == IOTHUBI_READY && client->error.code == IOTHUB_CODE_LINK_LOST) {
+        iothubi_suspect(client, lasted_s);
+    }
     IOTHUB_LOG(IOTHUB_LOG_ERROR, client->error.code, IoTHub_ErrorText(&client->error));
     if (client->state == IOTHUBI_DRAINING) {
         iothubi_left(client);
         return;
     }
-    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, client->uptime_s - client->ready_s, refused,
-        iothubi_random(client));
+    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, lasted_s, refused, iothubi_random(client));
     iothubi_disconnect(client);
     client->error.retryable = again != 0;
     iothubi_enter(client, again ? IOTHUBI_WAITING : IOTHUBI_GAVE_UP);
@@ -4489,7 +4534,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *set
         slots = IOTHUBI_OUTBOX_ID_LAST / 2u;     /* more could not be told apart by packet id */
     }
     records = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM;
-    if ((size_t)memory->block % sizeof(void *) != 0) {
+    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
         return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_MISALIGNED, 0, 0);
     }
     if (memory->outbox_size < records) {
@@ -4827,7 +4872,7 @@ static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
     OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
     IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "\0" IOTHUB_OPTION_OPEN_TIMEOUT "\0" IOTHUB_OPTION_IN_FLIGHT "\0"
-    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
+    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
 
 enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
@@ -4836,7 +4881,7 @@ enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
     IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
     IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT, IOTHUBI_OPTION_OPEN_TIMEOUT, IOTHUBI_OPTION_IN_FLIGHT,
-    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
+    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
 };
 
 /* Each setter answers whether the value was taken. */
@@ -4917,7 +4962,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     source.message = will;
     source.sampled_time = 0;
     if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
-        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_FIELD_MAXIMUM) {
+        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
         return 0;
     }
     client->will = will;
@@ -4958,6 +5003,15 @@ IOTHUBI_PRIVATE int iothubi_set_qos(struct iothubi_client *client, int qos)
         return 0;
     }
     client->mqtt_options.qos = (unsigned char)qos;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsigned int connections)
+{
+    if (connections > 255) {
+        return 0;
+    }
+    client->poison_limit = (unsigned char)connections;
     return 1;
 }
 
@@ -5016,6 +5070,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_OPEN_TIMEOUT: taken = iothubi_set_seconds_32(&client->open_timeout_s, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_IN_FLIGHT: taken = iothubi_set_in_flight(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_PIPELINED_START: mqtt->pipelined = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
+    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_poison_limit(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_SAS_TOKEN: taken = iothubi_set_token(client, (const char *)value); break;
     case IOTHUBI_OPTION_WILL: taken = iothubi_set_will(client, (IOTHUB_MESSAGE_HANDLE)(size_t)value); break;
     default: return iothubi_set_port_option(client, name, value);

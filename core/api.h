@@ -110,7 +110,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *set
         slots = IOTHUBI_OUTBOX_ID_LAST / 2u;     /* more could not be told apart by packet id */
     }
     records = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM;
-    if ((size_t)memory->block % sizeof(void *) != 0) {
+    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
         return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_MISALIGNED, 0, 0);
     }
     if (memory->outbox_size < records) {
@@ -448,7 +448,7 @@ static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
     OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
     IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "\0" IOTHUB_OPTION_OPEN_TIMEOUT "\0" IOTHUB_OPTION_IN_FLIGHT "\0"
-    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
+    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
 
 enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
@@ -457,7 +457,7 @@ enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
     IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
     IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT, IOTHUBI_OPTION_OPEN_TIMEOUT, IOTHUBI_OPTION_IN_FLIGHT,
-    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
+    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
 };
 
 /* Each setter answers whether the value was taken. */
@@ -538,7 +538,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     source.message = will;
     source.sampled_time = 0;
     if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
-        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_FIELD_MAXIMUM) {
+        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
         return 0;
     }
     client->will = will;
@@ -579,6 +579,15 @@ IOTHUBI_PRIVATE int iothubi_set_qos(struct iothubi_client *client, int qos)
         return 0;
     }
     client->mqtt_options.qos = (unsigned char)qos;
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsigned int connections)
+{
+    if (connections > 255) {
+        return 0;
+    }
+    client->poison_limit = (unsigned char)connections;
     return 1;
 }
 
@@ -637,6 +646,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_OPEN_TIMEOUT: taken = iothubi_set_seconds_32(&client->open_timeout_s, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_IN_FLIGHT: taken = iothubi_set_in_flight(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_PIPELINED_START: mqtt->pipelined = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
+    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_poison_limit(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_SAS_TOKEN: taken = iothubi_set_token(client, (const char *)value); break;
     case IOTHUBI_OPTION_WILL: taken = iothubi_set_will(client, (IOTHUB_MESSAGE_HANDLE)(size_t)value); break;
     default: return iothubi_set_port_option(client, name, value);

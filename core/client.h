@@ -10,6 +10,7 @@
 #define IOTHUBI_POLL_MS 10u                      /* while the stream is opening or output waits */
 #define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
+#define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
 enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_RENEWAL, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
@@ -78,20 +79,43 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
     }
 }
 
+/* A connection that the hub had accepted was lost after lasted_s: is that more than bad luck? Connections that never last
+   hint at another client with this identity. And a message that was alone in flight each time may be what the hub closes on
+   (after a loss with messages in flight they are sent one by one, so that the guilty one is found). */
+IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t lasted_s)
+{
+    iothubi_outbox *outbox = &client->outbox;
+    client->cuts = (unsigned char)(lasted_s >= IOTHUBI_RETRY_LASTING_S ? 0 : client->cuts < 255 ? client->cuts + 1 : 255);
+    if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
+        client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
+    }
+    if (client->poison_limit != 0 && outbox->in_flight == 1) {
+        iothubi_record *record = iothubi_outbox_record(outbox, 0);
+        if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
+            client->error.code = IOTHUB_CODE_POISON_MESSAGE;
+            outbox->in_flight = 0;
+            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+        }
+    }
+}
+
 /* A failure: close, ask the retry policy, tell. A connection that fails while it drains has merely ended. */
 IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     int ready = client->state >= IOTHUBI_READY;
     int refused = client->state >= IOTHUBI_CONNECTING;
+    uint32_t lasted_s = client->uptime_s - client->ready_s;
     int again;
     client->broken = 0;
+    if (client->state == IOTHUBI_READY && client->error.code == IOTHUB_CODE_LINK_LOST) {
+        iothubi_suspect(client, lasted_s);
+    }
     IOTHUB_LOG(IOTHUB_LOG_ERROR, client->error.code, IoTHub_ErrorText(&client->error));
     if (client->state == IOTHUBI_DRAINING) {
         iothubi_left(client);
         return;
     }
-    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, client->uptime_s - client->ready_s, refused,
-        iothubi_random(client));
+    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, lasted_s, refused, iothubi_random(client));
     iothubi_disconnect(client);
     client->error.retryable = again != 0;
     iothubi_enter(client, again ? IOTHUBI_WAITING : IOTHUBI_GAVE_UP);

@@ -71,7 +71,8 @@
 #ifndef IOTHUB_CONST
 #ifdef __AVR__
 #include <avr/pgmspace.h>
-#define IOTHUB_CONST const PROGMEM
+/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. */
+#define IOTHUB_CONST const __attribute__((__progmem__, __section__(".progmem.data.iothub")))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else
@@ -90,6 +91,10 @@
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
 #define IOTHUBI_SIZE_MAXIMUM ((size_t)-1)
+
+/* What a pointer's alignment is; on some machines less than its size. */
+struct iothubi_alignment { char byte; void *pointer; };
+#define IOTHUBI_ALIGNMENT offsetof(struct iothubi_alignment, pointer)
 
 /* A compile-time check: an array of -1 elements does not compile. */
 #define IOTHUBI_CHECK(name, condition) typedef char iothubi_check_##name[(condition) ? 1 : -1]

@@ -78,6 +78,8 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
             : "the hub refused the credentials: check device id, key and clock";
     case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
+    case IOTHUB_CODE_POSSIBLE_TAKEOVER: return "accepted and cut again and again: another client may use this identity, or a quota is spent";
+    case IOTHUB_CODE_POISON_MESSAGE: return "a message was given up: the connection was lost whenever it was sent";
     default: return "unknown error";
     }
 }

@@ -274,7 +274,9 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_CONNACK_TIMEOUT,
     IOTHUB_CODE_CONNACK_REFUSED,                 /* raw is the return code, 1 to 5 */
     IOTHUB_CODE_PING_TIMEOUT,
-    IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT          /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT,         /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_POSSIBLE_TAKEOVER,               /* three accepted connections in a row were lost within a minute */
+    IOTHUB_CODE_POISON_MESSAGE                   /* option "poison_limit": a message was given up, see its confirmation */
 } IOTHUB_CODE;
 
 typedef struct IOTHUB_ERROR_TAG {
@@ -322,7 +324,7 @@ typedef enum IOTHUB_CLIENT_CONFIRMATION_RESULT_TAG {
     IOTHUB_CLIENT_CONFIRMATION_OK = 0,           /* acknowledged by the hub (QoS 0: taken by the stream) */
     IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY,
     IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT,
-    IOTHUB_CLIENT_CONFIRMATION_ERROR
+    IOTHUB_CLIENT_CONFIRMATION_ERROR             /* only with the option "poison_limit": the hub closes whenever it gets this message */
 } IOTHUB_CLIENT_CONFIRMATION_RESULT;
 
 typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_TAG {
@@ -495,6 +497,8 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_OPEN_TIMEOUT "open_timeout"                /* unsigned int: seconds for name, TCP and TLS; default 60 */
 #define IOTHUB_OPTION_IN_FLIGHT "in_flight"                      /* unsigned int: unacknowledged messages at most; default 64 */
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
+#define IOTHUB_OPTION_POISON_LIMIT "poison_limit"                /* unsigned int: connections lost while one message alone was unacknowledged,
+                                                                    until it is confirmed ERROR; at most 255; default 0: never */
 #define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
 

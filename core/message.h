@@ -282,7 +282,7 @@ IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromString(const char *sour
 IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Wrap(void *storage, size_t storage_size, const unsigned char *body, size_t body_size)
 {
     IOTHUB_MESSAGE_HANDLE message = (IOTHUB_MESSAGE_HANDLE)storage;
-    if (storage == NULL || (size_t)storage % sizeof(void *) != 0 || storage_size < sizeof *message
+    if (storage == NULL || (size_t)storage % IOTHUBI_ALIGNMENT != 0 || storage_size < sizeof *message
         || (body == NULL && body_size != 0)) {
         return NULL;
     }

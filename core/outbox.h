@@ -31,6 +31,7 @@ typedef struct iothubi_record_tag {
     uint32_t expires;                            /* tick; only with expiring */
     unsigned char expiring;
     unsigned char state;
+    unsigned char cuts;                          /* connections lost while it alone was in flight */
 } iothubi_record;
 
 typedef struct iothubi_outbox_tag {

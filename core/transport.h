@@ -41,6 +41,8 @@ struct iothubi_client {
     unsigned char trace;                         /* option */
     unsigned char keep_escapes;                  /* option: not auto_url_encode_decode */
     unsigned char sampling_percentage;           /* option */
+    unsigned char poison_limit;                  /* option; 0: off */
+    unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
     unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;

@@ -51,6 +51,16 @@ unsigned device_error(const sim_life *life, long *raw)
     return (unsigned)client_of(life)->error.code;
 }
 
+unsigned device_takeover_code(void)
+{
+    return IOTHUB_CODE_POSSIBLE_TAKEOVER;
+}
+
+unsigned device_poison_code(void)
+{
+    return IOTHUB_CODE_POISON_MESSAGE;
+}
+
 /* ---- the platform ---- */
 
 static uint32_t on_milliseconds(void *context)
@@ -212,7 +222,8 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
         if (IoTHubDeviceClient_SendEventAsync(handle_of(life), NULL, NULL, NULL) == IOTHUB_CLIENT_OK) fail(life, 1, "a call succeeds in Destroy");
         return;
     default:
-        fail(life, 1, "message %u is confirmed with an error that nothing here causes", m->number);
+        if (life->setup.poison_limit == 0) fail(life, 1, "message %u is confirmed with an error that nothing here causes", m->number);
+        break;
     }
     if (device->sending && !device->wants_destroy && chance(&life->random, life->setup.sends_again)) {
         device_send(life, between(&life->random, life->setup.body_minimum, life->setup.body_maximum));
@@ -341,7 +352,7 @@ void device_set_policy(sim_life *life, unsigned policy, unsigned limit_s)
 static void make_token(sim_life *life)
 {
     sprintf(life->device.tokens[life->device.token], "SharedAccessSignature sr=hub.example.net%%2Fdevices%%2Fd1&sig=c2lt&se=%u",
-        (unsigned)(WALL_START + life->now / 1000u + life->setup.lifetime_s));
+        (unsigned)(life->setup.wall_start + life->now / 1000u + life->setup.lifetime_s));
     life->device.token_at = life->now;
     life->device.next_token = life->now + (uint64_t)life->setup.lifetime_s * 800u;
 }
@@ -380,6 +391,7 @@ static void set_options(sim_life *life)
     if (setup->policy != 0) {
         check_ok(life, IoTHubDeviceClient_SetRetryPolicy(hub, (IOTHUB_CLIENT_RETRY_POLICY)(setup->policy - 1u), setup->limit_s), "SetRetryPolicy");
     }
+    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_POISON_LIMIT, &setup->poison_limit), "SetOption");
     if (setup->retry_interval_s != 0) {
         check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_RETRY_INTERVAL_SEC, &setup->retry_interval_s), "SetOption");
     }
@@ -453,7 +465,7 @@ static void count_hours(sim_life *life)
     uint64_t hour = life->now / SECONDS(3600);
     if (hour != device->hour) {
         device->hour = hour;
-        device->attempts_in_hour = device->pardoned_in_hour = device->fatigue = 0;
+        device->attempts_in_hour = device->pardoned_in_hour = 0;
     }
     if (life->setup.policy == 0 && life->setup.retry_cap_s == 0 && !life->tick_hurt) {
         unsigned mean = 2u * 3600u / IOTHUBI_RETRY_CAP_UNREACHED_S, limit = mean + mean / 2u + 20u;
@@ -512,10 +524,11 @@ static void destroyed(sim_life *life)
 void device_step(sim_life *life)
 {
     sim_device *device = &life->device;
+    char here;
     device->steps += 1;
-    device->fatigue += 1;
     stream_before_work(life);
     device->in_work = 1;
+    life->frame = &here;
     IoTHubDeviceClient_DoWork(handle_of(life));
     device->in_work = 0;
     stream_after_work(life);

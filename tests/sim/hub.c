@@ -119,7 +119,8 @@ void hub_ended(sim_life *life, sim_connection *connection)
     }
 }
 
-static sim_reply *reply_later(sim_life *life, sim_connection *connection, uint64_t at)
+/* in_order: not before what was promised earlier [MQTT-4.6.0-2]. */
+static sim_reply *reply_later(sim_connection *connection, uint64_t at, int in_order)
 {
     sim_reply *reply;
     if (connection->reply_count == connection->reply_capacity) {
@@ -129,7 +130,7 @@ static sim_reply *reply_later(sim_life *life, sim_connection *connection, uint64
             abort();
         }
     }
-    if (connection->reply_count != 0 && (!life->hub.shuffles || !connection->accepted) && connection->replies[connection->reply_count - 1].at > at) {
+    if (connection->reply_count != 0 && in_order && connection->replies[connection->reply_count - 1].at > at) {
         at = connection->replies[connection->reply_count - 1].at;
     }
     reply = &connection->replies[connection->reply_count++];
@@ -149,9 +150,9 @@ static void reply_bytes(sim_reply *reply, unsigned first, unsigned value, unsign
 
 void hub_send_unasked(sim_life *life, sim_connection *connection, unsigned qos, unsigned body_size)
 {
-    unsigned char packet[4096];
+    static unsigned char packet[66000];
     size_t topic = strlen(MESSAGE_TOPIC), length, at = 0;
-    body_size = body_size < 3000u ? body_size : 3000u;
+    body_size = body_size < 65000u ? body_size : 65000u;
     length = 2u + topic + (qos != 0 ? 2u : 0) + body_size;
     packet[at++] = (unsigned char)(0x30u | qos << 1);
     do {
@@ -256,7 +257,7 @@ static uint64_t token_expiry(sim_life *life, field password)
 /* What the hub would answer, 0 to 5. */
 static unsigned connect_code(sim_life *life, sim_connection *connection, uint64_t expiry)
 {
-    uint64_t time = WALL_START + life->now / 1000u;
+    uint64_t time = life->setup.wall_start + life->now / 1000u;
     if (life->hub.connack_code != 0) {
         return life->hub.connack_code;
     }
@@ -266,7 +267,7 @@ static unsigned connect_code(sim_life *life, sim_connection *connection, uint64_
     if (expiry <= time) {
         return 5;
     }
-    connection->token_ends_at = (expiry - WALL_START) * 1000u;
+    connection->token_ends_at = (expiry - life->setup.wall_start) * 1000u;
     return 0;
 }
 
@@ -310,7 +311,7 @@ static void got_connect(sim_life *life, sim_connection *connection, unsigned fir
         life->registry->holder = connection;
         life->registry->life = life;
     }
-    reply = reply_later(life, connection, life->now + life->hub.connack_ms);
+    reply = reply_later(connection, life->now + life->hub.connack_ms, 1);
     reply_bytes(reply, 0x20, (code == 0 && life->hub.session_present ? 0x100u : 0) | code, 4);
     reply->closes = code != 0 || life->hub.connack_closes;
     if (code != 0 && life->hub.refuses_silently) {
@@ -387,11 +388,11 @@ static void acknowledge(sim_life *life, sim_connection *connection, const sim_me
     if (connection->refused) {
         return;
     }
-    if (chance(&life->hub_random, life->hub.drop_acknowledgements)) {
+    if (m->number == life->hub.keeps || chance(&life->hub_random, life->hub.drop_acknowledgements)) {
         connection->hurt = connection->starved = 1;
         return;
     }
-    reply = reply_later(life, connection, at);
+    reply = reply_later(connection, at, !life->hub.shuffles || !connection->accepted);
     reply_bytes(reply, 0x40, m->packet_id, 4);
     reply->message = m->number;
     reply->id = m->packet_id;
@@ -430,6 +431,10 @@ static void got_publish(sim_life *life, sim_connection *connection, unsigned fir
         if (connection->alone_messages > PIPELINED_MESSAGES || connection->alone_bytes > PIPELINED_BYTES) {
             fail(life, 4, "more than %u messages or %u bytes before CONNACK", PIPELINED_MESSAGES, PIPELINED_BYTES);
         }
+        if (life->hub.refuses_by_reset) {
+            connection_reset(life, connection);
+            return;
+        }
         if (life->hub.refuses_pipelined) {
             hub_close(life, connection, CLOSED_PIPELINE);
             return;
@@ -466,7 +471,7 @@ static void got_ping(sim_life *life, sim_connection *connection, size_t size)
         connection->hurt = 1;
         return;
     }
-    reply = reply_later(life, connection, life->now + life->hub.ping_ms);
+    reply = reply_later(connection, life->now + life->hub.ping_ms, 0);
     reply_bytes(reply, 0xD0, 0, 2);
     connection->hurt |= reply->at > life->now + SECONDS(5);
     reply->repeat = life->hub.ping_twice != 0;

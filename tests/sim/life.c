@@ -79,6 +79,7 @@ void life_begin(sim_life *life, uint64_t seed)
     life->failures_after_healing = 0;
     life->newest_first = 0;
     life->next_extra = NEVER;
+    life->stack = 0;
     stream_begin(life);
     faults_begin(life);
 }
@@ -108,6 +109,9 @@ uint64_t life_next(const sim_life *life)
         next = earlier(next, earlier(life->device.next_step, life->next_extra));
         next = earlier(next, life->device.sending ? life->device.next_send : NEVER);
         next = earlier(next, life->device.next_token);
+        if (life->setup.step == STEP_LAZY && life->now >= life->asleep_until && stream_ready(life)) {
+            return life->now;
+        }
     }
     return next > life->now ? next : life->now;
 }
@@ -353,7 +357,7 @@ static void draw_life(sim_life *life, uint64_t seed)
     life->healed_at = SECONDS(between(&life->fault_random, 60, 600 + 400 * hours));
 }
 
-/* One life from its seed. Its step by step running is what life_pair interleaves. */
+/* One life from its seed. */
 static void live(sim_life *life)
 {
     uint64_t heals_at = life->healed_at;
@@ -406,5 +410,56 @@ int life_random(sim_life *life, uint64_t seed)
         life->hash = hash;
     }
     life->trace = trace;
+    return 1;
+}
+
+/* ---- two lives side by side ---- */
+
+static void begin_half(sim_life *life, uint64_t seed, uint64_t *end)
+{
+    draw_life(life, seed);
+    *end = life->healed_at;
+    life->faulty = 1;
+    life->extra_steps = 0;
+    life_open(life);
+}
+
+static void step_half(sim_life *life, uint64_t end)
+{
+    if (!life->device.destroyed && life_next(life) <= end) {
+        life_step(life);
+    } else {
+        life->now = end;
+        device_destroy(life);
+    }
+}
+
+static uint64_t alone(sim_life *life, uint64_t seed)
+{
+    uint64_t end;
+    begin_half(life, seed, &end);
+    while (!life->device.destroyed) {
+        step_half(life, end);
+    }
+    return life->hash;
+}
+
+/* Two clients in one process: each gives the trace that it gives alone (invariant 7). */
+int life_pair(sim_life *a, sim_life *b, uint64_t seed)
+{
+    uint64_t hash_a, hash_b, end_a, end_b;
+    if (setjmp(a->failed) != 0 || setjmp(b->failed) != 0) {
+        return 0;
+    }
+    hash_a = alone(a, seed);
+    hash_b = alone(b, seed + 1u);
+    begin_half(a, seed, &end_a);
+    begin_half(b, seed + 1u, &end_b);
+    while (!a->device.destroyed || !b->device.destroyed) {
+        int a_first = !a->device.destroyed && (b->device.destroyed || life_next(a) <= life_next(b));
+        step_half(a_first ? a : b, a_first ? end_a : end_b);
+    }
+    if (a->hash != hash_a) fail(a, 7, "beside another client it gives another trace");
+    if (b->hash != hash_b) fail(b, 7, "beside another client it gives another trace");
     return 1;
 }

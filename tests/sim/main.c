@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAIR_EVERY 16u                           /* each so many lives one runs beside its neighbour */
+
 static void usage(void)
 {
     printf("usage: sim [--seeds N] [--from S]      N random lives, from seed S (default 1)\n"
@@ -23,20 +25,25 @@ static unsigned number(const char *text)
     return (unsigned)value;
 }
 
-static sim_life life;
+static sim_life life, neighbour;
 
 static int run_seeds(unsigned from, unsigned seeds, int stop, int table)
 {
     unsigned i, passed = 0, failed = 0, missed = 0;
     uint64_t hash = 0;
+    int ok;
     for (i = 0; i < seeds; ++i) {
-        if (life_random(&life, from + i)) {
+        ok = life_random(&life, from + i);
+        hash = (hash ^ life.hash) * 0x100000001B3u;
+        if (ok && (from + i) % PAIR_EVERY == 0) {
+            ok = life_pair(&life, &neighbour, from + i);
+        }
+        if (ok) {
             ++passed;
         } else {
             ++failed;
             if (stop) break;
         }
-        hash = (hash ^ life.hash) * 0x100000001B3u;
     }
     if (table) {
         missed = faults_table();
@@ -44,6 +51,24 @@ static int run_seeds(unsigned from, unsigned seeds, int stop, int table)
     }
     printf("sim: seeds %u to %u, trace %08x%08x\n", from, from + seeds - 1u, (unsigned)(hash >> 32), (unsigned)hash);
     printf("sim: %u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}
+
+/* FI-10: all of them with the tick at its edges. */
+static int run_cases(const char *name)
+{
+    static const unsigned ticks[] = { 0, 0x7FFFF000u, 0xFFFFF000u, 0xFFFFFF00u };
+    unsigned i, passed = 0, failed = 0;
+    int fixed = sim_tick_fixed;
+    for (i = 0; i < (fixed || life.trace ? 1u : 4u); ++i) {
+        unsigned passed_here = 0;
+        sim_tick_start = fixed ? sim_tick_start : ticks[i];
+        sim_tick_fixed = 1;
+        failed += cases_run(&life, name, &passed_here);
+        passed += passed_here;
+    }
+    sim_tick_fixed = fixed;
+    printf("cases: %u passed, %u failed\n", passed, failed);
     return failed != 0;
 }
 
@@ -68,11 +93,12 @@ int main(int count, char **arguments)
     }
     if (!cases && seeds == 0) usage();
     if (cases) {
-        result |= cases_run(name, life.trace);
+        result |= run_cases(name);
     }
     if (seeds != 0) {
         result |= run_seeds(from, seeds, stop, table);
     }
     life_free(&life);
+    life_free(&neighbour);
     return result;
 }

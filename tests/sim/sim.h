@@ -174,6 +174,8 @@ typedef struct sim_manners {
     int open_fails, open_hangs;
     int close_drops;                             /* what was not sent when the client closes is lost */
     int greedy_read, greedy_write;               /* answers more than was asked, once */
+    int cut_kind, cut_up;                        /* the next connection breaks: 1 ends, 2 reset; counting bytes up or down */
+    size_t cut_at;
 } sim_manners;
 
 struct IOTHUB_IO_TAG;
@@ -205,6 +207,8 @@ typedef struct sim_hub_manners {
     int session_present, sends_at_once;          /* messages of an old subscription behind CONNACK */
     int refuses_pipelined;
     int refuses_silently;                        /* closes instead of answering with a code */
+    int refuses_by_reset;                        /* what comes with CONNECT makes its end reset, and the code is lost */
+    unsigned keeps;                              /* never acknowledges this message; 0: none */
     unsigned poison;                             /* closes when this message comes; 0: none */
 } sim_hub_manners;
 
@@ -236,7 +240,8 @@ typedef struct sim_setup {
     unsigned slots, outbox_bytes, inbox;
     unsigned keep_alive_s, lifetime_s, message_timeout_ms, qos, in_flight;
     int pipelined, clean_session, mixed_qos;
-    unsigned policy, limit_s, retry_interval_s, retry_cap_s; /* 0: not set */
+    unsigned policy, limit_s, retry_interval_s, retry_cap_s; /* 0: not set; policy: 1 + its number */
+    unsigned poison_limit;
     unsigned step, step_ms;
     unsigned send_every_ms;                      /* the program sends about so often; 0: never */
     unsigned body_minimum, body_maximum;
@@ -276,7 +281,6 @@ typedef struct sim_device {
     int authenticated;
     uint64_t next_step, next_send, next_token, token_at, authenticated_at;
     unsigned steps, steps_at_once, signatures;
-    unsigned fatigue;                            /* DoWork calls in this hour */
     uint64_t hour;
     unsigned attempts_in_hour, pardoned_in_hour; /* connects; those that the program asked for */
     int sending;
@@ -286,7 +290,7 @@ typedef struct sim_device {
     unsigned token;                              /* the newest of them */
 } sim_device;
 
-#define MESSAGES_MAXIMUM 8192u
+#define MESSAGES_MAXIMUM 80000u
 
 void device_begin(sim_life *life);
 void device_step(sim_life *life);
@@ -304,6 +308,8 @@ unsigned device_state(const sim_life *life);
 unsigned device_buffer(const sim_life *life);    /* 0 empty, 1 part, 2 full */
 unsigned device_retry_cap_s(const sim_life *life, int refused);
 unsigned device_error(const sim_life *life, long *raw);
+unsigned device_takeover_code(void);
+unsigned device_poison_code(void);
 void device_check_idle(sim_life *life);
 void device_check_statistics(sim_life *life);
 unsigned device_statistic(const sim_life *life, unsigned which);
@@ -438,6 +444,8 @@ struct sim_life {
     sim_random extra_random;
     uint64_t next_extra;
     jmp_buf failed;
+    size_t stack;                                /* the deepest that a call of the client's went */
+    const char *frame;
     char complaint[512];
     unsigned complaint_invariant;
 };
@@ -458,9 +466,10 @@ void life_heal(sim_life *life);                  /* the last fault is over: sets
 void life_finish(sim_life *life);                /* waits for recovery and idleness, checks, destroys */
 void life_free(sim_life *life);
 int life_random(sim_life *life, uint64_t seed);  /* a whole random life: 1 kept every promise */
-int life_pair(uint64_t seed);                    /* two lives side by side trace as alone */
+int life_pair(sim_life *a, sim_life *b, uint64_t seed); /* two lives side by side trace as alone */
 
-int cases_run(const char *filter, int list);     /* the named faults: how many failed; *passed */
-extern unsigned cases_passed;
+/* ---- the named faults (cases.c) ---- */
+
+unsigned cases_run(sim_life *life, const char *name, unsigned *passed); /* all, or one; answers how many failed */
 
 #endif

@@ -251,6 +251,13 @@ static int stream_open(void *context, const char *host, unsigned int port)
     s->now = connection_new(life);
     s->now->alone = life->start_alone;
     s->now->hurt = life->manners.latency_ms != life->calm_manners.latency_ms || life->manners.blocked || life->tick_hurt;
+    if (life->manners.cut_kind != 0) {
+        sim_pipe *pipe = life->manners.cut_up ? &s->now->up : &s->now->down;
+        pipe->cutting = life->manners.cut_kind;
+        pipe->cut_at = life->manners.cut_at;
+        s->now->hurt = 1;
+        life->manners.cut_kind = 0;
+    }
     s->taken = s->offered = 0;
     s->blocked = 0;
     s->pushed = 1;
@@ -312,7 +319,11 @@ static int stream_read(void *context, unsigned char *bytes, unsigned int capacit
     sim_life *life = (sim_life *)context;
     sim_stream *s = &life->stream;
     size_t size;
+    char here;
     if (!life->device.in_work) broken(life, "read outside DoWork");
+    if ((size_t)(life->frame - &here) > life->stack) {
+        life->stack = (size_t)(life->frame - &here);
+    }
     if (s->now == NULL || s->must_close) broken(life, "read of a stream that is not open");
     if (capacity == 0 || capacity > IO_MAXIMUM) broken(life, "read of 0 or more than 32,767 bytes");
     if (++s->reads > WORK_READS) fail(life, 8, "more than %u reads in one DoWork", WORK_READS);

@@ -27,6 +27,8 @@
 #define IOTHUBI_MQTT_USER_NAME 0x80u
 
 #define IOTHUBI_MQTT_FIELD_MAXIMUM 0xFFFFu       /* bytes of a length-prefixed field (section 1.5.3) */
+/* Bytes of a topic: where size_t has 16 bits, the head of its packet must fit beside it. */
+#define IOTHUBI_MQTT_TOPIC_MAXIMUM (IOTHUBI_SIZE_MAXIMUM > 0xFFFFu ? IOTHUBI_MQTT_FIELD_MAXIMUM : IOTHUBI_MQTT_FIELD_MAXIMUM - 16u)
 #define IOTHUBI_MQTT_LENGTH_MAXIMUM 0xFFFFFFFul  /* of a remaining length: four groups of seven bits (section 2.2.3) */
 
 /* ---- writing ---- */

@@ -11,6 +11,7 @@
 #define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u       /* before CONNACK: a refusal costs no more than this */
 #define IOTHUBI_MQTT_PIPELINED_BYTES 2048u
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
+#define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
 /* What is being written. */
 enum { IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT };
@@ -54,6 +55,7 @@ typedef struct iothubi_mqtt_session_tag {
     unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
     unsigned char pipelined_messages;
     unsigned char acknowledgement_backoff;       /* doublings of that deadline */
+    unsigned char timely;                        /* acknowledgements in time since the last late one */
 } iothubi_mqtt_session;
 
 IOTHUBI_PRIVATE void iothubi_mqtt_session_begin(iothubi_mqtt_session *session, const iothubi_mqtt_options *options)
@@ -102,7 +104,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
             }
         }
     }
-    if (outbox->in_flight != 0) {
+    if (outbox->in_flight != 0 && session->leaving == IOTHUBI_MQTT_STAYING) {
         session->window = 1;                     /* a storm must not be resent at once */
     }
     outbox->in_flight = 0;
@@ -308,8 +310,11 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
     }
     outbox->in_flight -= 1;
     if (index == 0) {
-        if (now - session->acknowledgement_tick < options->acknowledgement_timeout_s * (uint32_t)1000) {
-            session->acknowledgement_backoff = 0;
+        if (now - session->acknowledgement_tick >= options->acknowledgement_timeout_s * (uint32_t)1000) {
+            session->timely = 0;
+        } else if (session->acknowledgement_backoff != 0 && ++session->timely == IOTHUBI_MQTT_TIMELY) {
+            session->acknowledgement_backoff -= 1;
+            session->timely = 0;
         }
         session->acknowledgement_tick = now;
     }
