@@ -334,6 +334,10 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
     uint32_t seconds;
+    if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
+        uint32_t left = client->expiry_tick - timer->now;
+        iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
+    }
     switch (client->state) {
     case IOTHUBI_WAITING:
         iothubi_timer_add(timer, IOTHUBI_DUE_RETRY, client->state_tick, client->retry.delay_ms);
@@ -362,10 +366,6 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         break;
     default:
         break;
-    }
-    if (client->expiring) {
-        uint32_t left = client->expiry_tick - timer->now;
-        iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
     }
 }
 
@@ -578,10 +578,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->context = context;
     client->statistics.accepted += 1;
     if (client->message_timeout_ms != 0) {
-        uint32_t now = client->platform->milliseconds(client->platform->context);
+        uint32_t now = client->platform->milliseconds(client->platform->context), left = client->expiry_tick - now;
         record->expiring = 1;
         record->expires = now + client->message_timeout_ms;
-        if (!client->expiring || client->message_timeout_ms < client->expiry_tick - now) {
+        if (!client->expiring || (left <= 0x7FFFFFFFu && client->message_timeout_ms < left)) { /* an overdue one stays */
             client->expiry_tick = record->expires;
         }
         client->expiring = 1;

@@ -521,9 +521,44 @@ static void destroyed(sim_life *life)
     check_guards(life);
 }
 
+/* A message whose time is up is settled in that very call, unless it was offered on this connection, or the connection
+   changed in this call (then the next one, at once). */
+static void check_expiry(sim_life *life, unsigned before)
+{
+    const sim_device *device = &life->device;
+    unsigned i, connection = life->stream.now != NULL ? life->stream.now->number : 0;
+    if (life->setup.message_timeout_ms == 0 || life->tick_was_hurt || connection != before) {
+        return;
+    }
+    for (i = device->settled_before; i < device->count; ++i) {
+        const sim_message *m = &device->messages[i];
+        if (m->outcome == 0 && m->accepted_at + life->setup.message_timeout_ms <= life->now && m->offered_connection != connection) {
+            fail(life, 8, "message %u outlives its timeout", m->number);
+        }
+    }
+}
+
+/* ... and GetNextWork knew it. */
+static void check_appointments(sim_life *life)
+{
+    const sim_device *device = &life->device;
+    uint64_t asked = device->next_step;
+    unsigned i, connection = life->stream.now != NULL ? life->stream.now->number : 0;
+    if (life->setup.message_timeout_ms == 0 || life->tick_was_hurt || life->setup.step != STEP_LAZY || asked <= life->asleep_until || asked == life->now) {
+        return;
+    }
+    for (i = device->settled_before; i < device->count; ++i) {
+        const sim_message *m = &device->messages[i];
+        if (m->outcome == 0 && m->accepted_at + life->setup.message_timeout_ms < asked && m->offered_connection != connection) {
+            fail(life, 8, "GetNextWork sleeps past the timeout of message %u", m->number);
+        }
+    }
+}
+
 void device_step(sim_life *life)
 {
     sim_device *device = &life->device;
+    unsigned before = life->stream.now != NULL ? life->stream.now->number : 0;
     char here;
     device->steps += 1;
     stream_before_work(life);
@@ -537,7 +572,9 @@ void device_step(sim_life *life)
         return;
     }
     count_hours(life);
+    check_expiry(life, before);
     plan_next_step(life);
+    check_appointments(life);
     if (life->setup.credential == CREDENTIAL_TOKEN && device_state(life) == STATE_SIGNING
         && client_of(life)->error.code == IOTHUB_CODE_TOKEN_EXPIRED && life->now >= device->token_at + SECONDS(60)) {
         device_renew_token(life);

@@ -121,7 +121,7 @@ static void burst(sim_life *life)
 
 static void tick_stops(sim_life *life)
 {
-    life->tick_hurt = 1;
+    life->tick_hurt = life->tick_was_hurt = 1;
     hurt_connections(life);
     if (life->tick_stopped_at == NEVER) {
         life->tick_stopped_at = life->now;
@@ -154,6 +154,27 @@ static void slow(sim_life *life)
     life->manners.latency_ms = between(&life->fault_random, 100, 10000);
     life->manners.bytes_per_s = between(&life->fault_random, 50, 2000);
     life->manners.send_buffer = between(&life->fault_random, 64, 4096);
+}
+
+/* An acknowledgement of the last connection, for a message that waits to be sent on this one. It must arrive before that is
+   sent: at once, in front of nothing. */
+static void acknowledge_stale(sim_life *life, sim_connection *c)
+{
+    const sim_device *device = &life->device;
+    unsigned latency = life->manners.latency_ms, i;
+    if (!c->accepted || !c->hub_open || bytes_size(&c->down.data) != 0 || c->down.lost || c->down.stalled) {
+        return;
+    }
+    for (i = device->settled_before; i < device->count; ++i) {
+        const sim_message *m = &device->messages[i];
+        if (m->outcome == 0 && m->packet_id != 0 && m->offered_connection != c->number) {
+            life->manners.latency_ms = 0;
+            hub_send_unknown_acknowledgement(life, c, m->packet_id);
+            life->manners.latency_ms = latency;
+            stream_arrive(life);
+            return;
+        }
+    }
 }
 
 static void floods(sim_life *life, sim_connection *c)
@@ -201,6 +222,7 @@ static int strike(sim_life *life, sim_fault fault)
     case FAULT_ACK_TWICE:      life->hub.repeat_acknowledgements = between(random, 20, 100); return 1;
     case FAULT_ACK_SHUFFLED:   life->hub.shuffles = 1; life->hub.acknowledge_spread_ms = between(random, 100, 5000); return 1;
     case FAULT_ACK_UNKNOWN:    if (c->accepted && c->hub_open) hub_send_unknown_acknowledgement(life, c, chance(random, 20) ? 0 : between(random, 0xFFF1, 0xFFFF)); return 0;
+    case FAULT_ACK_STALE:      acknowledge_stale(life, c); return 0;
     case FAULT_ACK_FLOOD:      if (c->accepted && c->hub_open) floods(life, c); return 0;
     case FAULT_UNASKED:        if (c->accepted && c->hub_open) hub_send_unasked(life, c, below(random, 2), below(random, 3000)); return 0;
     case FAULT_GARBAGE:        if (c->hub_open) hub_send_garbage(life, c, below(random, GARBAGE_KINDS)); return 0;
@@ -214,7 +236,7 @@ static int strike(sim_life *life, sim_fault fault)
     case FAULT_CLOCK_UNKNOWN:  life->wall_unknown = 1; return 1;
     case FAULT_CLOCK_JUMPS:    life->wall_offset = (int64_t)between(random, 0, 200000000) - 100000000; return 1;
     case FAULT_TICK_LEAPS:
-        life->tick_hurt = 1;
+        life->tick_hurt = life->tick_was_hurt = 1;
         hurt_connections(life);
         life->tick_offset += chance(random, 50) ? between(random, 1, 100000) : between(random, 1, 20000000);
         return 0;

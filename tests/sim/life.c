@@ -71,7 +71,7 @@ void life_begin(sim_life *life, uint64_t seed)
     life->tick_offset = 0;
     life->tick_stopped_at = NEVER;
     life->wall_offset = 0;
-    life->wall_unknown = life->no_entropy = life->hmac_fails = life->tick_hurt = 0;
+    life->wall_unknown = life->no_entropy = life->hmac_fails = life->tick_hurt = life->tick_was_hurt = 0;
     life->hmac_pending = life->hmac_waits = life->token_pardons = 0;
     life->asleep_until = 0;
     life->failed_at = 0;

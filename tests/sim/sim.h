@@ -351,6 +351,7 @@ extern const char *const state_names[STATE_COUNT];
     X(ACK_TWICE,      "PUBACKs come twice",                ANY) \
     X(ACK_SHUFFLED,   "PUBACKs come in any order",         ANY) \
     X(ACK_UNKNOWN,    "PUBACK for nothing",                CONNECTED) \
+    X(ACK_STALE,      "PUBACK of an earlier connection",   CONNECTED) \
     X(ACK_FLOOD,      "a flood of PUBACKs for nothing",    CONNECTED) \
     X(UNASKED,        "a message that nobody asked for",   CONNECTED) \
     X(GARBAGE,        "illegal bytes",                     CONNECTED) \
@@ -431,7 +432,8 @@ struct sim_life {
     int64_t wall_offset;
     int wall_unknown, no_entropy, hmac_fails;
     unsigned hmac_pending, hmac_waits, token_pardons;
-    int tick_hurt;                               /* the tick was not regular: no judgement on exact times */
+    int tick_hurt;                               /* the tick is not regular: no judgement on exact times */
+    int tick_was_hurt;
     uint64_t asleep_until;
     /* failures as the stream saw them */
     uint64_t failed_at;
