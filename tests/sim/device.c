@@ -207,6 +207,7 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
     device->by_outcome[result] += 1;
     while (device->settled_before < device->count && device->messages[device->settled_before].outcome != 0) {
         device->settled_before += 1;
+        device->head_at = life->now;
     }
     switch (result) {
     case IOTHUB_CLIENT_CONFIRMATION_OK:
@@ -249,6 +250,9 @@ static void on_status(IOTHUB_CLIENT_CONNECTION_STATUS status, IOTHUB_CLIENT_CONN
         && reason != IOTHUB_CLIENT_CONNECTION_RETRY_EXPIRED) {
         life->failed_at = life->now;
         life->failures_after_healing += !life->faulty;
+        if (client_of(life)->error.code == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && !life->tick_was_hurt && life->now < device->head_at + SECONDS(120)) {
+            fail(life, 8, "the oldest message was given %u ms for its acknowledgement", (unsigned)(life->now - device->head_at));
+        }
     }
     if (!device->wants_destroy && chance(&life->random, life->setup.meddles)) {
         meddle(life);
@@ -521,6 +525,19 @@ static void destroyed(sim_life *life)
     check_guards(life);
 }
 
+/* Keep-alive watches both directions: silence of the hub's is answered by a ping. */
+static void check_ping(sim_life *life)
+{
+    const sim_connection *c = life->stream.now;
+    if (c == NULL || device_state(life) != STATE_READY || c->keep_alive_s == 0 || c->read_at == 0 || life->tick_was_hurt
+        || life->setup.step != STEP_LAZY || bytes_size(&life->stream.remainder) != 0 || life->stream.writes != 0) {
+        return;
+    }
+    if (c->tap_ping_at < c->read_at && life->now > c->read_at + SECONDS(c->keep_alive_s) && life->device.last_step > c->read_at + SECONDS(c->keep_alive_s)) {
+        fail(life, 8, "no ping although nothing arrived for %u s", (unsigned)((life->now - c->read_at) / 1000u));
+    }
+}
+
 /* A message whose time is up is settled in that very call, unless it was offered on this connection, or the connection
    changed in this call (then the next one, at once). */
 static void check_expiry(sim_life *life, unsigned before)
@@ -573,6 +590,8 @@ void device_step(sim_life *life)
     }
     count_hours(life);
     check_expiry(life, before);
+    check_ping(life);
+    device->last_step = life->now;
     plan_next_step(life);
     check_appointments(life);
     if (life->setup.credential == CREDENTIAL_TOKEN && device_state(life) == STATE_SIGNING

@@ -129,7 +129,7 @@ typedef struct sim_connection {
     size_t ping_answered;                        /* the last PINGRESP ends at this byte; 0: not answered */
     unsigned pings, alone_messages;
     size_t alone_bytes;
-    uint64_t tap_ping_at;
+    uint64_t tap_ping_at, read_at;
     unsigned newest_message;
     sim_live live[512];
     unsigned live_count;
@@ -280,6 +280,8 @@ typedef struct sim_device {
     int running;                                 /* as the program asked */
     int authenticated;
     uint64_t next_step, next_send, next_token, token_at, authenticated_at;
+    uint64_t last_step;
+    uint64_t head_at;                            /* when the oldest message became the oldest */
     unsigned steps, steps_at_once, signatures;
     uint64_t hour;
     unsigned attempts_in_hour, pardoned_in_hour; /* connects; those that the program asked for */

@@ -162,7 +162,7 @@ static void connection_begin(sim_connection *connection)
     connection->ping_answered = 0;
     connection->pings = connection->alone_messages = 0;
     connection->alone_bytes = 0;
-    connection->tap_ping_at = 0;
+    connection->tap_ping_at = connection->read_at = 0;
     connection->newest_message = 0;
     connection->live_count = 0;
     connection->reply_count = 0;
@@ -343,6 +343,7 @@ static int stream_read(void *context, unsigned char *bytes, unsigned int capacit
     memcpy(bytes, bytes_front(&s->now->down.data), size);
     pipe_take(&s->now->down, size);
     s->read_bytes += size;
+    s->now->read_at = life->now;
     if (s->read_bytes > WORK_READ_BYTES) fail(life, 8, "more than %u bytes read in one DoWork", WORK_READ_BYTES);
     note(life, EVENT_READ, (unsigned)size, 0, 0);
     return (int)size;

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Seeds bugs into the client, one at a time, and lets the simulation find them.
+
+Each bug is one edit of iothub_client.h. It must be found within 10,000 seeds, without the named cases' help; the line says
+after how many, and by which invariant. An edit that no longer fits the header is a failure too: mend it here.
+
+    tests/sim/seeded_bugs.py BUILD_FOLDER [NAME]
+"""
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+SEEDS = 10000
+ROOMS = ["main", "tools", "stream", "hub", "faults", "life", "cases"]
+
+BUGS = [
+    ("no DUP on a repeat",
+     "                outbox->bytes[record->at] |= IOTHUBI_MQTT_DUP;\n", ""),
+    ("DUP on QoS 0",
+     "            if (iothubi_mqtt_is_qos1(outbox, record)) {\n                outbox->bytes", "            {\n                outbox->bytes"),
+    ("DUP on messages of which no byte was offered",
+     "if (record->state == IOTHUBI_RECORD_OFFERED || record->state == IOTHUBI_RECORD_SENT) {",
+     "if (record->state != IOTHUBI_RECORD_DONE) {"),
+    ("a packet id is given again while it is live",
+     "outbox->first_id = iothubi_outbox_id(outbox, 1);", "outbox->first_id = iothubi_outbox_id(outbox, outbox->count > 1);"),
+    ("an acknowledgement of another connection is believed",
+     "    if (record->state != IOTHUBI_RECORD_SENT) {\n        return NULL;", "    if (record->state == IOTHUBI_RECORD_DONE) {\n        return NULL;"),
+    ("an acknowledgement does not make room in the window",
+     "    outbox->in_flight -= 1;\n    if (index == 0) {", "    if (index == 0) {"),
+    ("the deadline of acknowledgements is not re-armed",
+     "        session->acknowledgement_tick = now;\n    }\n    if (session->window < options->in_flight",
+     "    }\n    if (session->window < options->in_flight"),
+    ("what arrives does not count as a sign of life",
+     "    client->mqtt.received_tick = client->now;\n", ""),
+    ("PINGRESP does not end the waiting for it",
+     "            client->mqtt.ping = IOTHUBI_MQTT_PING_NONE;\n", ""),
+    ("a second ping while the first is unanswered",
+     "    if (session->ping == IOTHUBI_MQTT_PING_NONE) {\n        if (session->keep_alive_s != 0) {",
+     "    if (session->ping != IOTHUBI_MQTT_PING_WANTED) {\n        if (session->keep_alive_s != 0) {"),
+    ("no ping when nothing is received",
+     "            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s * (uint32_t)1000);\n", ""),
+    ("CONNECT never goes alone",
+     "    session->alone = !session->connected;\n", ""),
+    ("nine messages before CONNACK",
+     "#define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u", "#define IOTHUBI_MQTT_PIPELINED_MESSAGES 9u"),
+    ("a ping follows DISCONNECT",
+     "    } else if (session->leaving >= IOTHUBI_MQTT_LEAVING) {", "    } else if (session->leaving == IOTHUBI_MQTT_LEAVING) {"),
+    ("a new message joins what was promised and not taken",
+     "    session->promised -= left;\n    *size = taken - left;", "    session->promised = 0;\n    *size = taken - left;"),
+    ("a short write of a message starts it again",
+     "        session->promised -= taken;\n        session->part += taken;\n        *size = 0;", "        session->promised -= taken;\n        *size = 0;"),
+    ("the last flight is not pushed",
+     "    if (i == IOTHUB_WORK_WRITES) {\n        client->busy = 1;\n    }\n    iothubi_push(client);",
+     "    if (i == IOTHUB_WORK_WRITES) {\n        client->busy = 1;\n        return;\n    }\n    iothubi_push(client);"),
+    ("a write that takes nothing stops reading",
+     "    if (client->state >= IOTHUBI_CONNECTING) {\n        iothubi_receive(client);",
+     "    if (client->state >= IOTHUBI_CONNECTING && !client->blocked) {\n        iothubi_receive(client);"),
+    ("a dead stream is not closed",
+     "    if (client->state >= IOTHUBI_OPENING) {\n        client->platform->io.close",
+     "    if (client->state > IOTHUBI_OPENING) {\n        client->platform->io.close"),
+    ("a retry is not waited for",
+     "    retry->delay_ms = iothubi_retry_delay(retry, refused, random);", "    retry->delay_ms = 0;"),
+    ("the back-off has no cap",
+     ": IOTHUBI_RETRY_CAP_UNREACHED_S) * 1000u;", ": IOTHUBI_RETRY_CAP_UNREACHED_S) * 100000u;"),
+    ("a renewal is not planned",
+     "    client->renewing = 1;\n", ""),
+    ("a token is signed while the time is unknown",
+     "    return time >= (uint32_t)IOTHUB_CLOCK_MINIMUM ? time : 0;", "    return time + 1u;"),
+    ("a message times out although it was sent",
+     "            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {",
+     "            if (!record->expiring || record->state == IOTHUBI_RECORD_DONE) {"),
+    ("after a loss no message's age is looked at",
+     "        client->expiring = client->outbox.count != 0; /* messages", "        client->expiring = 0; /* messages"),
+    ("Destroy forgets the newest message",
+     "    while (client->outbox.count != 0) {\n        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);",
+     "    while (client->outbox.count > 1) {\n        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);"),
+    ("a long message of the hub's is read out of step",
+     "    parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);", "    parser->remaining |= (uint32_t)(byte & 127u) << (8 * parser->count);"),
+    ("a second CONNACK is taken for the first",
+     "    if (client->mqtt.connected) {\n        iothubi_break", "    if (0) {\n        iothubi_break"),
+    ("the outbox writes over its oldest message",
+     "    return size <= head ? 0 : outbox->capacity;\n", "    return size <= head + 1u ? 0 : outbox->capacity;\n"),
+    ("the signature of the last token is sent again",
+     "    client->token_expiry = 0;\n    client->renewing", "    client->renewing"),
+    ("Stop is not obeyed while waiting",
+     "    } else if (client->state != IOTHUBI_STOPPED && client->state < IOTHUBI_READY) {",
+     "    } else if (client->state > IOTHUBI_WAITING && client->state < IOTHUBI_READY) {"),
+]
+
+
+def compile_room(build, name, flags, source, output):
+    command = ["gcc", "-std=gnu99", "-O2"] + flags + ["-I.", "-Itests/sim", "-c", source, "-o", output]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        print("FAIL  seeded bugs: %s does not build\n%s" % (name, result.stderr[:2000]))
+    return result.returncode == 0
+
+
+def seek(build, header, number, bug):
+    name, old, new = bug
+    if header.count(old) != 1:
+        return name, None, "its edit fits %d times" % header.count(old)
+    folder = os.path.join(build, "bug_%02d" % number)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "iothub_client.h"), "w") as file:
+        file.write(header.replace(old, new))
+    objects = [os.path.join(build, room + ".o") for room in ROOMS]
+    device = os.path.join(folder, "device.o")
+    if not compile_room(build, name, ["-I" + folder], "tests/sim/device.c", device):
+        return name, None, "does not build"
+    program = os.path.join(folder, "sim")
+    subprocess.run(["gcc"] + objects + [device, "-o", program], check=True)
+    try:
+        result = subprocess.run(["timeout", "120", program, "--seeds", str(SEEDS), "--stop", "--no-table"], capture_output=True, text=True)
+    finally:
+        for path in (program, device):
+            os.remove(path)
+    found = re.search(r"FAIL  seed (\d+) .*?invariant (\d+): (.*)", result.stdout)
+    if found:
+        return name, int(found.group(1)), "invariant %s: %s" % (found.group(2), found.group(3))
+    return name, None, "NOT found in %d seeds (exit code %d)" % (SEEDS, result.returncode)
+
+
+def main():
+    build = os.path.join(sys.argv[1], "seeded_bugs")
+    os.makedirs(build, exist_ok=True)
+    with open("iothub_client.h") as file:
+        header = file.read()
+    bugs = [bug for bug in BUGS if len(sys.argv) < 3 or sys.argv[2] in bug[0]]
+    for room in ROOMS:
+        if not compile_room(build, room, [], "tests/sim/%s.c" % room, os.path.join(build, room + ".o")):
+            return 1
+    found = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for name, seed, how in pool.map(lambda pair: seek(build, header, *pair), enumerate(bugs)):
+            found += seed is not None
+            print("%s  seeded bug: %-58s %s %s" % ("ok  " if seed is not None else "FAIL", name, "seed %5d," % seed if seed else "", how), flush=True)
+    print("done: %d of %d seeded bugs found" % (found, len(bugs)))
+    return 0 if found == len(bugs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
