@@ -226,6 +226,9 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
         if (life->setup.poison_limit == 0) fail(life, 1, "message %u is confirmed with an error that nothing here causes", m->number);
         break;
     }
+    if (device->in_destroy) {
+        return;                                  /* every call is refused now */
+    }
     if (device->sending && !device->wants_destroy && chance(&life->random, life->setup.sends_again)) {
         device_send(life, between(&life->random, life->setup.body_minimum, life->setup.body_maximum));
     }

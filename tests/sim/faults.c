@@ -397,18 +397,19 @@ void faults_work(sim_life *life)
 static void lead(sim_life *life, unsigned state)
 {
     sim_faults *f = &life->faults;
-    if (!chance(&life->fault_random, 3)) {
+    int idle_drain = state == STATE_DRAINING && f->aim_buffer == 0 && device_state(life) == STATE_READY;
+    if (idle_drain ? device_buffer(life) != 0 : !chance(&life->fault_random, 3)) {
         return;
     }
     switch (state) {
     case STATE_DRAINING:
-        if (f->aim_buffer == 0 && device_state(life) == STATE_READY) {
+        if (idle_drain) {
             life->manners.blocked = 1;           /* DISCONNECT cannot be written: it stays for a while */
             f->ends[FAULT_WRITE_BLOCKS] = life->now + SECONDS(15);
         }
         /* fall through */
     case STATE_STOPPED:
-        if (device_state(life) == STATE_READY) device_stop(life); else device_start(life);
+        if (device_state(life) == STATE_READY) device_stop(life); else if (!life->device.running) device_start(life);
         break;
     case STATE_GAVE_UP:
         device_set_policy(life, 0, 0);
@@ -421,7 +422,11 @@ static void lead(sim_life *life, unsigned state)
         if (life->stream.now != NULL) connection_reset(life, life->stream.now);
         break;
     default:
-        if (life->stream.now != NULL && device_state(life) == STATE_READY) connection_reset(life, life->stream.now);
+        if (!life->device.running || device_state(life) == STATE_GAVE_UP) {
+            device_start(life);
+        } else if (state != STATE_READY && life->stream.now != NULL && device_state(life) == STATE_READY) {
+            connection_reset(life, life->stream.now);
+        }
         break;
     }
     faults_plan(life);
@@ -443,11 +448,14 @@ void faults_aim(sim_life *life)
             fault_strike(life, f->aim);
             return;
         }
+        if (state == STATE_READY) {
+            return;
+        }
     }
     lead(life, f->aim_state);
 }
 
-void faults_heal(sim_life *life)
+void faults_end(sim_life *life)
 {
     unsigned i;
     for (i = 0; i < FAULT_COUNT; ++i) {
@@ -456,6 +464,5 @@ void faults_heal(sim_life *life)
         }
     }
     life->faults.next = NEVER;
-    life->faults.aims = 0;
     faults_plan(life);
 }

@@ -205,7 +205,8 @@ static uint64_t recovery_bound(sim_life *life)
 void life_heal(sim_life *life)
 {
     sim_setup *setup = &life->setup;
-    faults_heal(life);
+    faults_end(life);
+    life->faults.aims = 0;
     life->faulty = 0;
     life->manners = life->calm_manners;
     life->hub = life->calm_hub;
@@ -253,16 +254,17 @@ static void wait_until_settled(sim_life *life, uint64_t bound, unsigned up_to)
 void life_finish(sim_life *life)
 {
     unsigned starved, before, pings, steps;
-    uint64_t idle = SECONDS(3600);
+    uint64_t idle = SECONDS(3600), one_by_one;
     if (life->device.destroyed) {
         return;
     }
     wait_until_ready(life);
     starved = life->stream.now->hurt;
-    wait_until_settled(life, starved ? SECONDS(480 + 60) + SECONDS(device_retry_cap_s(life, 1)) + SECONDS(120) : SECONDS(120), life->device.count);
+    one_by_one = SECONDS(120) + (uint64_t)life->setup.slots * (2u * life->manners.latency_ms + 500u);
+    wait_until_settled(life, starved ? SECONDS(480 + 60) + SECONDS(device_retry_cap_s(life, 1)) + one_by_one : one_by_one, life->device.count);
     device_check_statistics(life);
     life->device.sending = 0;
-    wait_until_settled(life, starved ? SECONDS(960) : SECONDS(120), life->device.count);
+    wait_until_settled(life, starved ? SECONDS(960) : one_by_one, life->device.count);
     life_run(life, SECONDS(15));                 /* a planned reconnect may be under way */
     if (device_state(life) == STATE_READY) {
         device_check_idle(life);
@@ -364,6 +366,14 @@ static void live(sim_life *life)
     life->faulty = 1;
     life_open(life);
     life_run(life, heals_at);
+    if (life->faults.aims && !life->device.destroyed) {
+        faults_end(life);                        /* it has not been where it should be hit: wait for that in peace */
+        life->device.sending = life->faults.aim_buffer != 0;
+    }
+    while (life->faults.aims && !life->device.destroyed && life->now < heals_at + SECONDS(20000)) {
+        life_step(life);
+    }
+    life->device.sending = 1;
     if (!life->device.destroyed) {
         life_heal(life);
         life_finish(life);

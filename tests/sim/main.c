@@ -13,7 +13,8 @@ static void usage(void)
            "       sim --case NAME [--trace]       one of them\n"
            "       --tick T                        the tick starts at T, in all lives\n"
            "       --stop                          end at the first failure\n"
-           "       --no-table                      do not print the table of faults\n");
+           "       --no-table                      do not print the table of faults\n"
+           "       --all-cells                     a cell of the table that is not hit is a failure\n");
     exit(2);
 }
 
@@ -27,7 +28,7 @@ static unsigned number(const char *text)
 
 static sim_life life, neighbour;
 
-static int run_seeds(unsigned from, unsigned seeds, int stop, int table)
+static int run_seeds(unsigned from, unsigned seeds, int stop, int table, int all_cells)
 {
     unsigned i, passed = 0, failed = 0, missed = 0;
     uint64_t hash = 0;
@@ -51,7 +52,10 @@ static int run_seeds(unsigned from, unsigned seeds, int stop, int table)
     }
     printf("sim: seeds %u to %u, trace %08x%08x\n", from, from + seeds - 1u, (unsigned)(hash >> 32), (unsigned)hash);
     printf("sim: %u passed, %u failed\n", passed, failed);
-    return failed != 0;
+    if (all_cells && missed != 0) {
+        printf("FAIL  sim: the fixed seeds miss %u cells\n", missed);
+    }
+    return failed != 0 || (all_cells && missed != 0);
 }
 
 /* FI-10: all of them with the tick at its edges. */
@@ -75,7 +79,7 @@ static int run_cases(const char *name)
 int main(int count, char **arguments)
 {
     unsigned seeds = 0, from = 1;
-    int i, stop = 0, table = 1, cases = 0, result = 0;
+    int i, stop = 0, table = 1, all_cells = 0, cases = 0, result = 0;
     const char *name = NULL;
     sim_program = "./tools/test sim";
     for (i = 1; i < count; ++i) {
@@ -89,6 +93,7 @@ int main(int count, char **arguments)
         else if (strcmp(a, "--trace") == 0) life.trace = 1;
         else if (strcmp(a, "--stop") == 0) stop = 1;
         else if (strcmp(a, "--no-table") == 0) table = 0;
+        else if (strcmp(a, "--all-cells") == 0) all_cells = 1;
         else usage();
     }
     if (!cases && seeds == 0) usage();
@@ -96,7 +101,7 @@ int main(int count, char **arguments)
         result |= run_cases(name);
     }
     if (seeds != 0) {
-        result |= run_seeds(from, seeds, stop, table);
+        result |= run_seeds(from, seeds, stop, table, all_cells);
     }
     life_free(&life);
     life_free(&neighbour);

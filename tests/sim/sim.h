@@ -400,7 +400,7 @@ void faults_begin(sim_life *life);
 void faults_work(sim_life *life);
 void fault_strike(sim_life *life, sim_fault fault);
 void faults_plan(sim_life *life);                /* after next or ends were set by hand */
-void faults_heal(sim_life *life);
+void faults_end(sim_life *life);                 /* all that last; no random ones any more */
 void faults_aim(sim_life *life);                 /* strikes when the device is where the aim is */
 unsigned faults_cells(void);                     /* state x fault x buffer, as far as reachable */
 void faults_cell(unsigned cell, unsigned *state, sim_fault *fault, unsigned *buffer);
