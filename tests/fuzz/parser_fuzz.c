@@ -1,12 +1,18 @@
-/* The MQTT parser: the first byte says how to split the rest; both ways must tell the same story. */
+/* The MQTT parser: the first byte says how to split the rest; both ways must tell the same story. Its work is bounded by the
+   bytes: each call takes some of them or is the last, but for the end of a PUBLISH, which has said nothing for its header of
+   four bytes or more. So there are never more events than bytes. */
 #define IOTHUB_IMPLEMENTATION
 #include "transports/mqtt/codec.h"
 #include <stdlib.h>
+
+const unsigned long fuzz_work = 100;             /* basic blocks for each byte of input, at most (replay.c counts them) */
 
 typedef struct Story {
     iothubi_mqtt_parser parser;
     uint32_t hash;
     int malformed;
+    size_t bytes;                                /* passed so far */
+    size_t events;                               /* told so far */
 } Story;
 
 static void tell(Story *story, unsigned int value)
@@ -19,9 +25,15 @@ static void feed(Story *story, const uint8_t *bytes, size_t size)
 {
     const unsigned char *at = bytes, *end = bytes + size;
     iothubi_mqtt_event event;
+    story->bytes += size;
     do {
+        const unsigned char *before = at;
         size_t i;
         event = iothubi_mqtt_parse(&story->parser, &at, end);
+        if (event > IOTHUBI_MQTT_MALFORMED) {
+            story->events += 1;
+            if (story->events > story->bytes || (at == before && event != IOTHUBI_MQTT_GOT_PUBLISH_END)) abort();
+        }
         switch (event) {
         case IOTHUBI_MQTT_NEED_MORE:
             if (at != end) abort();

@@ -397,13 +397,16 @@ void faults_work(sim_life *life)
 static void lead(sim_life *life, unsigned state)
 {
     sim_faults *f = &life->faults;
-    int idle_drain = state == STATE_DRAINING && f->aim_buffer == 0 && device_state(life) == STATE_READY;
-    if (idle_drain ? device_buffer(life) != 0 : !chance(&life->fault_random, 3)) {
+    int drains = state == STATE_DRAINING && device_state(life) == STATE_READY;
+    if (drains && f->aim_buffer == 1 && device_buffer(life) == 0) {
+        device_send(life, life->setup.body_minimum);
+    }
+    if (drains && f->aim_buffer != 2 ? device_buffer(life) != f->aim_buffer : !chance(&life->fault_random, 3)) {
         return;
     }
     switch (state) {
     case STATE_DRAINING:
-        if (idle_drain) {
+        if (drains) {
             life->manners.blocked = 1;           /* DISCONNECT cannot be written: it stays for a while */
             f->ends[FAULT_WRITE_BLOCKS] = life->now + SECONDS(15);
         }
