@@ -185,6 +185,21 @@ static void floods(sim_life *life, sim_connection *c)
     }
 }
 
+/* One draw a statement: C leaves the order of arguments open, and a life is the same on every machine. */
+static void unasked(sim_life *life, sim_connection *c)
+{
+    unsigned qos = below(&life->fault_random, 2);
+    if (c->accepted && c->hub_open) {
+        hub_send_unasked(life, c, qos, below(&life->fault_random, 3000));
+    }
+}
+
+static void gives_up(sim_life *life)
+{
+    unsigned policy = chance(&life->fault_random, 50) ? 0 : 2; /* NONE, or INTERVAL for a while */
+    device_set_policy(life, policy, between(&life->fault_random, 1, 60));
+}
+
 /* Answers 1 when the fault lasts. */
 static int strike(sim_life *life, sim_fault fault)
 {
@@ -224,7 +239,7 @@ static int strike(sim_life *life, sim_fault fault)
     case FAULT_ACK_UNKNOWN:    if (c->accepted && c->hub_open) hub_send_unknown_acknowledgement(life, c, chance(random, 20) ? 0 : between(random, 0xFFF1, 0xFFFF)); return 0;
     case FAULT_ACK_STALE:      acknowledge_stale(life, c); return 0;
     case FAULT_ACK_FLOOD:      if (c->accepted && c->hub_open) floods(life, c); return 0;
-    case FAULT_UNASKED:        if (c->accepted && c->hub_open) hub_send_unasked(life, c, below(random, 2), below(random, 3000)); return 0;
+    case FAULT_UNASKED:        unasked(life, c); return 0;
     case FAULT_GARBAGE:        if (c->hub_open) hub_send_garbage(life, c, below(random, GARBAGE_KINDS)); return 0;
     case FAULT_PING_NEVER:     life->hub.ping_never = 1; return 1;
     case FAULT_PING_LATE:      life->hub.ping_ms = between(random, 1000, 80000); return 1;
@@ -258,7 +273,7 @@ static int strike(sim_life *life, sim_fault fault)
         }
         return 0;
     case FAULT_BURST:          burst(life); return 0;
-    case FAULT_GIVES_UP:       device_set_policy(life, chance(random, 50) ? 0 : 2, between(random, 1, 60)); return 1;
+    case FAULT_GIVES_UP:       gives_up(life); return 1;
     default:                   return 0;
     }
 }
