@@ -202,7 +202,6 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
     if (!device->in_work && !device->in_destroy) fail(life, 1, "message %u is confirmed outside DoWork and Destroy", m->number);
     if (m->outcome != 0) fail(life, 1, "message %u is confirmed twice", m->number);
     m->outcome = 1u + (unsigned)result;
-    m->settled_at = life->now;
     device->settled += 1;
     device->by_outcome[result] += 1;
     while (device->settled_before < device->count && device->messages[device->settled_before].outcome != 0) {
@@ -243,11 +242,8 @@ static void on_status(IOTHUB_CLIENT_CONNECTION_STATUS status, IOTHUB_CLIENT_CONN
     sim_device *device = &life->device;
     note(life, EVENT_STATUS, (unsigned)status, (unsigned)reason, 0);
     if (!device->in_work) fail(life, 1, "a status outside DoWork");
-    device->status_changes += 1;
     device->last_reason = (unsigned)reason;
-    device->authenticated = status == IOTHUB_CLIENT_CONNECTION_AUTHENTICATED;
-    if (device->authenticated) {
-        device->authenticated_at = life->now;
+    if (status == IOTHUB_CLIENT_CONNECTION_AUTHENTICATED) {
         if (life->stream.now == NULL || !life->stream.now->accepted) fail(life, 2, "AUTHENTICATED without a CONNACK of the hub's");
     } else if (reason != IOTHUB_CLIENT_CONNECTION_OK && reason != IOTHUB_CLIENT_CONNECTION_EXPIRED_SAS_TOKEN
         && reason != IOTHUB_CLIENT_CONNECTION_RETRY_EXPIRED) {
@@ -606,11 +602,6 @@ void device_step(sim_life *life)
     }
 }
 
-uint32_t device_next_work(const sim_life *life)
-{
-    return IoTHubDeviceClient_GetNextWork(handle_of(life));
-}
-
 void device_destroy(sim_life *life)
 {
     sim_device *device = &life->device;
@@ -674,7 +665,6 @@ unsigned device_statistic(const sim_life *life, unsigned which)
     case STATISTIC_PINGS: return (unsigned)s.pings;
     case STATISTIC_UNHANDLED: return (unsigned)s.received_unhandled;
     case STATISTIC_UNKNOWN: return (unsigned)s.acknowledgements_unknown;
-    case STATISTIC_REPEATED: return (unsigned)s.repeated;
     default: return (unsigned)s.renewals;
     }
 }

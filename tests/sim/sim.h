@@ -125,11 +125,10 @@ typedef struct sim_connection {
     unsigned keep_alive_s;
     uint64_t heard_at;
     uint64_t token_ends_at;
-    uint64_t ping_at;
     size_t ping_answered;                        /* the last PINGRESP ends at this byte; 0: not answered */
     unsigned pings, alone_messages;
     size_t alone_bytes;
-    uint64_t tap_ping_at, read_at;
+    uint64_t tap_ping_at, read_at;               /* the client offered its last PINGREQ; read its last byte */
     unsigned newest_message;
     sim_live live[512];
     unsigned live_count;
@@ -204,7 +203,7 @@ typedef struct sim_hub_manners {
     unsigned ping_ms;
     unsigned drop_acknowledgements, repeat_acknowledgements; /* percent */
     int connack_never, connack_closes, ping_never, ping_twice, shuffles;
-    int session_present, sends_at_once;          /* messages of an old subscription behind CONNACK */
+    int session_present;                         /* ... and a message of an old subscription behind CONNACK */
     int refuses_pipelined;
     int refuses_silently;                        /* closes instead of answering with a code */
     int refuses_by_reset;                        /* what comes with CONNECT makes its end reset, and the code is lost */
@@ -261,7 +260,7 @@ typedef struct sim_message {
     unsigned acknowledged_connection;
     unsigned copies, losses;
     unsigned outcome;                            /* 0: none yet; else 1 + result */
-    uint64_t accepted_at, settled_at;
+    uint64_t accepted_at;
     sim_life *life;
 } sim_message;
 
@@ -278,15 +277,14 @@ typedef struct sim_device {
     unsigned by_outcome[5];
     int in_work, in_destroy, destroyed, wants_destroy;
     int running;                                 /* as the program asked */
-    int authenticated;
-    uint64_t next_step, next_send, next_token, token_at, authenticated_at;
+    uint64_t next_step, next_send, next_token, token_at;
     uint64_t last_step;
     uint64_t head_at;                            /* when the oldest message became the oldest */
     unsigned steps, steps_at_once, signatures;
     uint64_t hour;
     unsigned attempts_in_hour, pardoned_in_hour; /* connects; those that the program asked for */
     int sending;
-    unsigned status_changes, last_reason;
+    unsigned last_reason;
     char string[256];
     char tokens[TOKENS][100];                    /* a token is kept by the client: they stay where they are */
     unsigned token;                              /* the newest of them */
@@ -315,9 +313,7 @@ unsigned device_poison_code(void);
 void device_check_idle(sim_life *life);
 void device_check_statistics(sim_life *life);
 unsigned device_statistic(const sim_life *life, unsigned which);
-enum { STATISTIC_ATTEMPTS, STATISTIC_CONNECTIONS, STATISTIC_PINGS, STATISTIC_UNHANDLED, STATISTIC_UNKNOWN, STATISTIC_REPEATED,
-    STATISTIC_RENEWALS };
-uint32_t device_next_work(const sim_life *life);
+enum { STATISTIC_ATTEMPTS, STATISTIC_CONNECTIONS, STATISTIC_PINGS, STATISTIC_UNHANDLED, STATISTIC_UNKNOWN, STATISTIC_RENEWALS };
 size_t body_make(unsigned number, unsigned size, unsigned char *body); /* the same bytes for the same number and size */
 void sim_digest(const unsigned char *data, size_t size, unsigned char digest[32]); /* stands for HMAC-SHA256 at both ends */
 
@@ -450,11 +446,8 @@ struct sim_life {
     jmp_buf failed;
     size_t stack;                                /* the deepest that a call of the client's went */
     const char *frame;
-    char complaint[512];
-    unsigned complaint_invariant;
 };
 
-extern int sim_keep_going;                       /* print failures, or not (the seeded bugs only count them) */
 extern const char *sim_program;
 extern uint32_t sim_tick_start;                  /* with sim_tick_fixed, for all lives */
 extern int sim_tick_fixed;

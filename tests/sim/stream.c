@@ -158,7 +158,6 @@ static void connection_begin(sim_connection *connection)
     connection->keep_alive_s = 0;
     connection->heard_at = 0;
     connection->token_ends_at = NEVER;
-    connection->ping_at = 0;
     connection->ping_answered = 0;
     connection->pings = connection->alone_messages = 0;
     connection->alone_bytes = 0;

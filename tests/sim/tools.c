@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int sim_keep_going;
 const char *sim_program = "tests/sim";
 
 /* ---- randomness: splitmix64 ---- */
@@ -140,23 +139,21 @@ void note(sim_life *life, sim_event event, unsigned a, unsigned b, unsigned c)
 
 void fail(sim_life *life, unsigned invariant, const char *format, ...)
 {
+    char tick[32] = "";
     va_list arguments;
+    printf("FAIL  %s%s%u at %u.%03u s: invariant %u: ", life->name != NULL ? life->name : "seed", life->name != NULL ? ", seed " : " ",
+        (unsigned)life->seed, (unsigned)(life->now / 1000u), (unsigned)(life->now % 1000u), invariant);
     va_start(arguments, format);
-    vsnprintf(life->complaint, sizeof life->complaint, format, arguments);
+    vprintf(format, arguments);
     va_end(arguments);
-    life->complaint_invariant = invariant;
-    if (!sim_keep_going) {
-        printf("FAIL  %s%s%u at %u.%03u s: invariant %u: %s\n", life->name != NULL ? life->name : "seed",
-            life->name != NULL ? ", seed " : " ", (unsigned)life->seed, (unsigned)(life->now / 1000u), (unsigned)(life->now % 1000u),
-            invariant, life->complaint);
-        if (life->name != NULL) {
-            printf("      replay: %s --case %s --trace\n", sim_program, life->name);
-        } else if (sim_tick_fixed) {
-            printf("      replay: %s --seed %u --tick 0x%08X --trace\n", sim_program, (unsigned)life->seed, (unsigned)sim_tick_start);
-        } else {
-            printf("      replay: %s --seed %u --trace\n", sim_program, (unsigned)life->seed);
-        }
-        fflush(stdout);
+    if (sim_tick_fixed) {
+        snprintf(tick, sizeof tick, " --tick 0x%08X", (unsigned)sim_tick_start);
     }
+    if (life->name != NULL) {
+        printf("\n      replay: %s --case %s%s --trace\n", sim_program, life->name, tick);
+    } else {
+        printf("\n      replay: %s --seed %u%s --trace\n", sim_program, (unsigned)life->seed, tick);
+    }
+    fflush(stdout);
     longjmp(life->failed, 1);
 }
