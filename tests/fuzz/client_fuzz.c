@@ -4,8 +4,9 @@
    say a whole packet that fits: CONNACK, PUBACK of a message that waits for one, PINGRESP, PUBLISH. Any other bytes, cut
    anywhere, are a choice as well. An input that has ended is all zeros: a stream that takes everything and a hub that is silent.
 
-   Beside memory, a broken promise aborts: the rules of the stream (manual.h), one confirmation for each accepted message,
-   the packets that a client may send, and the bounds of one DoWork. */
+   Beside memory, a broken promise aborts: the rules of the stream (manual.h), one confirmation for each accepted message, the
+   packets that a client may send, the bounds of one DoWork. And whatever happened before: once the input has ended and the hub
+   is kind, the client comes back by itself and every message that still waits is confirmed. */
 #define IOTHUB_IMPLEMENTATION
 #include "iothub_client.h"
 #include <stdlib.h>
@@ -21,6 +22,7 @@ const unsigned long fuzz_work = 4000;            /* basic blocks for each byte o
 #define PROMISE(condition) do { if (!(condition)) abort(); } while (0)
 
 #define MESSAGES_MAXIMUM 512u
+#define RECOVERY_MAXIMUM 3000                    /* calls of DoWork until all is well again; they sleep as GetNextWork says */
 #define BODY_MAXIMUM (255u * 160u)                /* over the 32,767 bytes of one write */
 
 static const char *const identities[] = {
@@ -28,6 +30,10 @@ static const char *const identities[] = {
     "HostName=h.x;DeviceId=d;SharedAccessSignature=SharedAccessSignature sr=h&sig=s&se=1900000000",
     "HostName=h.x;DeviceId=d;ModuleId=m;GatewayHostName=g:1;x509=true",
     "HostName=h.x:99;DeviceId=%25;ModuleId=m;SharedAccessKey=AAAA"
+};
+
+static const char *const tokens[] = {
+    "SharedAccessSignature sr=h&sig=s&se=1893460000", "SharedAccessSignature sr=h&sig=s&se=2000000000"
 };
 
 static const uint8_t *input;
@@ -39,6 +45,7 @@ volatile unsigned char fuzz_sink;                /* every byte that is offered i
 static unsigned int accepted, confirmed;
 static unsigned char confirmations[MESSAGES_MAXIMUM];
 static int destroyed;                            /* Destroy was called: in a callback, or by the program */
+static int kind;                                 /* the hub answers what it hears, and at once */
 
 static struct {                                  /* what one DoWork did */
     unsigned int opens, reads, writes, pushes;
@@ -51,6 +58,8 @@ static struct {                                  /* the stream, and the hub at i
     size_t said, say;
     unsigned int ids[64], id_count;              /* packet ids without acknowledgement, on this connection */
     int connected, goodbye;                      /* heard CONNECT, DISCONNECT */
+    int welcomed;                                /* said CONNACK 0 */
+    unsigned int pings;                          /* heard and not answered */
     unsigned int phase, first, shift, at, topic, id;
     size_t remaining;
 } peer;
@@ -83,6 +92,7 @@ UNCOUNTED static void hear_end(void)
     peer.phase = 0;
     peer.connected = 1;
     peer.goodbye = peer.first == 0xE0;
+    peer.pings += peer.first == 0xC0;
     if (peer.first == 0x32 || peer.first == 0x3A) {
         PROMISE(peer.id != 0);                   /* [MQTT-2.3.1-1] */
         for (i = 0; i < peer.id_count; ++i) PROMISE(peer.ids[i] != peer.id);    /* [MQTT-2.3.1-2] */
@@ -150,15 +160,36 @@ static void say_publish(unsigned int qos, unsigned int topic, size_t body)
     if (qos) peer.saying[peer.say - body - 1u] = 1;
 }
 
+static void say_connack(unsigned int value)
+{
+    say(0x20, value, 0);
+    peer.welcomed = peer.connected && (value & 0xFFu) == 0;
+}
+
+static void say_pingresp(void)
+{
+    say(0xD0, 0, 0);
+    peer.saying[1] = 0;
+    peer.say = 2;
+    peer.pings -= peer.pings != 0;
+}
+
+static void be_kind(void)
+{
+    if (peer.connected && !peer.welcomed) say_connack(0);
+    else if (peer.pings != 0) say_pingresp();
+    else if (peer.id_count != 0) say_puback(0);
+}
+
 static void choose_packet(unsigned int choice)
 {
     unsigned int low = choice & 15u;
     switch (choice >> 4) {
-    case 2: say(0x20, low == 15u ? 0x100u : low, 0); break;
+    case 2: say_connack(low == 15u ? 0x100u : low); break;
     case 3: say_puback(0); break;
     case 4: say_puback(low); break;
     case 5: say(0x40, take() << 8 | take(), 0); break;
-    case 6: say(0xD0, 0, 0); peer.saying[1] = 0; peer.say = 2; break;
+    case 6: say_pingresp(); break;
     case 7: say_publish(0, low, take()); break;
     case 8: say_publish(1, low, take()); break;
     case 9: say(0x90, low, 1); break;
@@ -206,7 +237,8 @@ static int on_read(void *context, unsigned char *bytes, unsigned int capacity)
         for (i = 0; i < (choice & 15u) && i < capacity; ++i) bytes[i] = (unsigned char)take();
         return (int)i;
     }
-    choose_packet(choice);
+    if (kind) be_kind();
+    else choose_packet(choice);
     return peer.said != peer.say ? deliver(bytes, capacity) : 0;
 }
 
@@ -352,9 +384,6 @@ static void set(void)
     static const char *const texts[] = {
         IOTHUB_OPTION_SAS_TOKEN, OPTION_PRODUCT_INFO, OPTION_MODEL_ID, OPTION_X509_CERT, "unknown"
     };
-    static const char *const tokens[] = {
-        "SharedAccessSignature sr=h&sig=s&se=1893460000", "SharedAccessSignature sr=h&sig=s&se=2000000000"
-    };
     static void *storage[40];
     unsigned int choice = take(), value = take();
     uint32_t number = choice & 128u ? value * 1000u : value;    /* int, unsigned int and tickcounter_ms_t have this size here */
@@ -433,8 +462,25 @@ static void sleep_until_next(void)
 {
     uint32_t wait = IoTHubDeviceClient_GetNextWork(hub);
     PROMISE(wait <= 0x40000000u);
-    tick += wait < 4000000u ? wait : 4000000u;
+    if (wait > 4000000u) wait = 4000000u;
+    tick += wait;
     wall += wall != 0 ? wait / 1000u : 0;
+}
+
+/* The trouble is over, the clock is right and the token good: the client must deliver what it accepted. */
+static void recover(void)
+{
+    int calls;
+    kind = 1;
+    wall = 1893452400u;
+    IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_SAS_TOKEN, tokens[1]);
+    IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, 0);
+    IoTHubDeviceClient_Start(hub);
+    for (calls = 0; confirmed != accepted; ++calls) {
+        PROMISE(calls < RECOVERY_MAXIMUM);
+        sleep_until_next();
+        work();
+    }
 }
 
 /* One step of the program, from one byte and those that it takes. */
@@ -460,9 +506,8 @@ static void step(unsigned int choice)
 }
 
 /* A block of exactly the size that the client asks for, so that the sanitizer stands at its end. */
-static void *create(const IOTHUB_PLATFORM *platform)
+static void *create(const IOTHUB_PLATFORM *platform, const char *identity)
 {
-    const char *identity = identities[take() & 3u];
     unsigned int choice = take(), room = take();
     IOTHUB_MEMORY memory;
     memory.outbox_messages = 1u + (choice & 7u);
@@ -480,12 +525,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     IOTHUB_PLATFORM platform;
     void *block;
-    unsigned int i;
+    unsigned int choice, i;
     input = data;
     left = size;
     wall = 1893452400u;
     accepted = confirmed = 0;
-    destroyed = 0;
+    destroyed = kind = 0;
     memset(confirmations, 0, sizeof confirmations);
     memset(&peer, 0, sizeof peer);
     memset(&platform, 0, sizeof platform);
@@ -501,8 +546,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     platform.hmac_sha256 = on_hmac;
     platform.wake = on_wake;
     tick = (uint32_t)take() << 24;               /* any part of its round */
-    block = create(&platform);
+    choice = take();
+    block = create(&platform, identities[choice & 3u]);
     while (left != 0 && !destroyed) step(take());
+    if (!destroyed && (choice & 4u) == 0) recover();
     if (!destroyed) {
         look();
         destroy();

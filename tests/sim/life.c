@@ -336,6 +336,8 @@ void setup_draw(sim_life *life)
     setup->body_maximum = setup->body_minimum + between(r, 0, chance(r, 70) ? 200 : 1500);
     setup->sends_again = chance(r, 20) ? 20 : 0;
     setup->meddles = chance(r, 20) ? 5 : 0;
+    setup->policy = chance(r, 15) ? 1u + between(r, 2, 4) : 0; /* INTERVAL, LINEAR, EXPONENTIAL; else the default */
+    setup->poison_limit = chance(r, 15) ? between(r, 1, 5) : 0;
     setup->tick_start = sim_tick_fixed ? sim_tick_start : chance(r, 60) ? ticks[below(r, 4)] : draw(r);
 }
 
