@@ -391,7 +391,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_run(struct iothubi_client *clie
     if (result == IOTHUB_CLIENT_OK) {
         client->running = running != 0;
         if (running && client->state == IOTHUBI_GAVE_UP) {
-            client->retry.count = 0;
+            client->retry.count = client->retry.answered = 0;
             iothubi_attempt(client);
         }
         iothubi_wake(client);

@@ -102,8 +102,8 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
 /* A failure: close, ask the retry policy, tell. A connection that fails while it drains has merely ended. */
 IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
-    int ready = client->state >= IOTHUBI_READY;
-    int refused = client->state >= IOTHUBI_CONNECTING;
+    iothubi_retry_kind kind = client->state >= IOTHUBI_READY ? IOTHUBI_RETRY_LOST
+        : client->state >= IOTHUBI_CONNECTING ? IOTHUBI_RETRY_REFUSED : IOTHUBI_RETRY_UNREACHED;
     uint32_t lasted_s = client->uptime_s - client->ready_s;
     int again;
     client->broken = 0;
@@ -115,7 +115,7 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
         iothubi_left(client);
         return;
     }
-    again = iothubi_retry_failed(&client->retry, client->uptime_s, ready, lasted_s, refused, iothubi_random(client));
+    again = iothubi_retry_failed(&client->retry, client->uptime_s, kind, lasted_s, iothubi_random(client));
     iothubi_disconnect(client);
     client->error.retryable = again != 0;
     iothubi_enter(client, again ? IOTHUBI_WAITING : IOTHUBI_GAVE_UP);

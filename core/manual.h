@@ -471,7 +471,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_PRODUCT_INFO "product_info"                       /* text, copied [c]: sent as DeviceClientType */
 #define OPTION_MODEL_ID "model_id"                               /* text, copied, once [c]: Plug and Play model (DTMI) */
 #define OPTION_RETRY_INTERVAL_SEC "retry_interval_sec"           /* unsigned int: W, at least 1 */
-#define OPTION_RETRY_MAX_DELAY_SECS "retry_max_delay_secs"       /* unsigned int: M for both kinds of failure, at least 1 */
+#define OPTION_RETRY_MAX_DELAY_SECS "retry_max_delay_secs"       /* unsigned int: M for every kind of failure, at least 1 */
 #define OPTION_LOG_TRACE "logtrace"                              /* bool: IOTHUB_LOG names each packet; "rawlogtrace" is the same here */
 #define OPTION_KEEP_ALIVE "keepalive"                            /* int: seconds, 0 (off) to 1177; default 180 [*] */
 #define OPTION_CONNECTION_TIMEOUT "connect_timeout"              /* int: seconds to wait for CONNACK; default 60 */
@@ -540,11 +540,13 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetSendStatus(IOTHUB_DEVICE_C
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetConnectionStatusCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
     IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK connectionStatusCallback, void *userContextCallback);
 
-/* W is 1 s for the exponential policies, else 5 s; M is 30 s while the hub was not reached and 300 s once it answered and
-   refused or cut; options change both, SetRetryPolicy resets them. The count n starts again after a connection that
-   lasted 60 s and at least its last delay. When the first failure since the hub last accepted a connection lies
-   retryTimeoutLimitInSeconds back (0: no limit) the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown policy
-   is INVALID_ARG. */
+/* W is 1 s for the exponential policies, else 5 s; M is 30 s. The default policy has an M of its own: 135 s while the hub is
+   not reached, and once it answers and refuses or cuts 30 s, doubled each time up to 300 s; and after a refused CONNECT it
+   draws from 0 to M at once. Options change W and M (a fleet of more than 10,000 devices on one S1 hub wants an M of 1.3 s
+   for each hundred of them), SetRetryPolicy resets them. The counts start again after a connection that lasted 60 s and at least
+   its last delay. When the first failure since the hub last accepted a connection lies retryTimeoutLimitInSeconds back (0: no
+   limit) the client gives up: RETRY_EXPIRED, and it rests. A planned renewal is no failure and asks no policy. An unknown
+   policy is INVALID_ARG. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
     IOTHUB_CLIENT_RETRY_POLICY retryPolicy, size_t retryTimeoutLimitInSeconds);
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetRetryPolicy(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,

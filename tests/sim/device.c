@@ -42,7 +42,9 @@ unsigned device_buffer(const sim_life *life)
 unsigned device_retry_cap_s(const sim_life *life, int refused)
 {
     const iothubi_retry *retry = &client_of(life)->retry;
-    return retry->cap_s != 0 ? retry->cap_s : refused ? IOTHUBI_RETRY_CAP_REFUSED_S : IOTHUBI_RETRY_CAP_UNREACHED_S;
+    return !refused ? iothubi_retry_cap(retry, IOTHUBI_RETRY_UNREACHED)
+        : retry->cap_s != 0 || retry->policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER ? iothubi_retry_cap(retry, IOTHUBI_RETRY_REFUSED)
+        : IOTHUBI_RETRY_CAP_MAXIMUM_S;
 }
 
 unsigned device_error(const sim_life *life, long *raw)
@@ -462,7 +464,8 @@ void device_begin(sim_life *life)
 }
 
 /* No spin, whatever goes wrong: the attempts of an hour (invariant 7). Jitter is uniform from 0 to the cap, so that an hour
-   has 2 x 3600 / cap attempts in the mean, with a standard deviation of about the root of a third of that. */
+   has 2 x 3600 / cap attempts in the mean; connections that last a minute and are cut then add one a minute, and the first
+   delays after each are short. */
 static void count_hours(sim_life *life)
 {
     sim_device *device = &life->device;
@@ -472,7 +475,7 @@ static void count_hours(sim_life *life)
         device->attempts_in_hour = device->pardoned_in_hour = 0;
     }
     if (life->setup.policy == 0 && life->setup.retry_cap_s == 0 && !life->tick_hurt) {
-        unsigned mean = 2u * 3600u / IOTHUBI_RETRY_CAP_UNREACHED_S, limit = mean + mean / 2u + 20u;
+        unsigned limit = 2u * 3600u / IOTHUBI_RETRY_CAP_UNREACHED_S + 150u;
         limit += 2u * device->pardoned_in_hour + 3600u / life->setup.lifetime_s * 2u;
         if (device->attempts_in_hour > limit) fail(life, 7, "%u attempts to connect in an hour", device->attempts_in_hour);
     }

@@ -16,18 +16,19 @@ iothubi_retry policy(IOTHUB_CLIENT_RETRY_POLICY kind, uint32_t limit_s = 0)
     return retry;
 }
 
-enum Kind { UNREACHED = 0, REFUSED = 1 };
+typedef iothubi_retry_kind Kind;
+const Kind UNREACHED = IOTHUBI_RETRY_UNREACHED, REFUSED = IOTHUBI_RETRY_REFUSED;
 
 /* A failure on the way, before the hub accepted the connection. Milliseconds to wait, or -1: given up. */
 int64_t fail(iothubi_retry &retry, uint32_t now_s, Kind kind = UNREACHED, uint32_t random = 0xFFFFFFFFu)
 {
-    return iothubi_retry_failed(&retry, now_s, 0, 0, kind, random) ? static_cast<int64_t>(retry.delay_ms) : -1;
+    return iothubi_retry_failed(&retry, now_s, kind, 0, random) ? static_cast<int64_t>(retry.delay_ms) : -1;
 }
 
 /* The end of a connection that the hub had accepted. */
 int64_t lose(iothubi_retry &retry, uint32_t now_s, uint32_t lasted_s, uint32_t random = 0xFFFFFFFFu)
 {
-    return iothubi_retry_failed(&retry, now_s, 1, lasted_s, REFUSED, random) ? static_cast<int64_t>(retry.delay_ms) : -1;
+    return iothubi_retry_failed(&retry, now_s, IOTHUBI_RETRY_LOST, lasted_s, random) ? static_cast<int64_t>(retry.delay_ms) : -1;
 }
 
 std::vector<int64_t> delays(iothubi_retry retry, int count, Kind kind)
@@ -43,25 +44,22 @@ typedef std::vector<int64_t> Delays;
 
 }
 
-TEST_CASE("retry, each policy without random parts, follows its formula up to the cap of its kind of failure")
+TEST_CASE("retry, each policy without random parts, follows its formula up to the SDK's cap")
 {
     CHECK(delays(policy(IOTHUB_CLIENT_RETRY_IMMEDIATE), 3, UNREACHED) == Delays({ 0, 0, 0 }));
     CHECK(delays(policy(IOTHUB_CLIENT_RETRY_INTERVAL), 3, REFUSED) == Delays({ 5000, 5000, 5000 }));
     CHECK(delays(policy(IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF), 8, UNREACHED) ==
         Delays({ 5000, 10000, 15000, 20000, 25000, 30000, 30000, 30000 }));
-    CHECK(delays(policy(IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF), 61, REFUSED)[58] == 295000);
-    CHECK(delays(policy(IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF), 61, REFUSED)[59] == 300000);
-    CHECK(delays(policy(IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF), 61, REFUSED)[60] == 300000);
     CHECK(delays(policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF), 7, UNREACHED) ==
         Delays({ 1000, 2000, 4000, 8000, 16000, 30000, 30000 }));
-    CHECK(delays(policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF), 11, REFUSED) ==
-        Delays({ 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 300000, 300000 }));
+    CHECK(delays(policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF), 7, REFUSED) ==
+        Delays({ 1000, 2000, 4000, 8000, 16000, 30000, 30000 }));
 }
 
 TEST_CASE("retry, the jittered policies, reach 0 and exactly their bound")
 {
     iothubi_retry jitter = policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER);
-    const uint32_t bounds[] = { 2000, 4000, 8000, 16000, 30000, 30000 };
+    const uint32_t bounds[] = { 2000, 4000, 8000, 16000, 32000, 64000, 128000, 135000, 135000 };
     for (uint32_t bound : bounds) {
         iothubi_retry low = jitter, middle = jitter, high = jitter, wrapped = jitter;
         CHECK(fail(low, 0, UNREACHED, 0) == 0);
@@ -78,18 +76,38 @@ TEST_CASE("retry, the jittered policies, reach 0 and exactly their bound")
     }
 }
 
-TEST_CASE("retry, the default policy against a hub that refuses, is capped at 300 s")
+TEST_CASE("retry, the default policy against a hub that refuses, draws from its whole cap, which doubles from 30 to 300 s")
 {
     iothubi_retry jitter = policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER);
     for (int i = 0; i < 300; ++i) {
-        iothubi_retry refused = jitter, unreached = jitter;
-        uint32_t bound = i < 8 ? 2000u << i : 300000u;
-        CHECK(fail(refused, 0, REFUSED, bound) == bound);
-        CHECK(fail(refused, 0, REFUSED, 300001u) <= 300000);
-        CHECK(fail(unreached, 0, UNREACHED, std::min(bound, 30000u)) == std::min(bound, 30000u));
-        jitter = unreached;
+        iothubi_retry low = jitter, high = jitter, wrapped = jitter;
+        uint32_t bound = i < 4 ? 30000u << i : 300000u;
+        CAPTURE(i);
+        CHECK(fail(low, 0, REFUSED, 0) == 0);
+        CHECK(fail(wrapped, 0, REFUSED, bound + 1) == 0);
+        CHECK(fail(high, 0, REFUSED, bound) == bound);
+        jitter = high;
     }
     CHECK(jitter.count == 255);                      /* and not 44: it does not wrap */
+    CHECK(jitter.answered == 255);
+    CHECK(fail(jitter, 0, UNREACHED, 135000) == 135000);
+}
+
+TEST_CASE("retry, the default policy and connections that do not last, doubles from a second, below the cap of refusals")
+{
+    iothubi_retry jitter = policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER);
+    CHECK(lose(jitter, 1000, 1000, 2000) == 2000);   /* one that lasted */
+    CHECK(jitter.answered == 0);
+    const uint32_t bounds[] = { 4000, 8000, 16000, 32000, 64000, 128000, 256000, 300000, 300000 };
+    for (uint32_t bound : bounds) {
+        CHECK(lose(jitter, 2000, 10, bound) == bound);
+    }
+    CHECK(jitter.answered == 9);
+    CHECK(lose(jitter, 9000, 5000, 2000) == 2000);   /* all is forgotten */
+    CHECK(jitter.answered == 0);
+    for (int i = 0; i < 20; ++i) fail(jitter, 9000); /* a long outage */
+    CHECK(fail(jitter, 9000, REFUSED, 30000) == 30000);
+    CHECK(lose(jitter, 9000, 10, 60000) == 60000);
 }
 
 TEST_CASE("retry, after 255 failures and more, stays at the cap")
@@ -97,7 +115,7 @@ TEST_CASE("retry, after 255 failures and more, stays at the cap")
     for (IOTHUB_CLIENT_RETRY_POLICY kind : { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF }) {
         std::vector<int64_t> all = delays(policy(kind), 600, REFUSED);
         CHECK(std::is_sorted(all.begin(), all.end()));
-        CHECK(all.back() == 300000);
+        CHECK(all.back() == 30000);
     }
 }
 
@@ -164,6 +182,7 @@ TEST_CASE("retry, a connection that lasted a minute but less than its last delay
 {
     for (uint32_t lasted : { 299u, 300u }) {
         iothubi_retry retry = policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF);
+        retry.cap_s = 300;
         for (int i = 0; i < 10; ++i) {
             fail(retry, 0, REFUSED);
         }
@@ -175,8 +194,8 @@ TEST_CASE("retry, a connection that lasted a minute but less than its last delay
 TEST_CASE("retry, an attempt that was never accepted, does not count as a connection however long it took")
 {
     iothubi_retry retry = policy(IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF);
-    CHECK(iothubi_retry_failed(&retry, 0, 0, 5000, 0, 0) == 1);
-    CHECK(iothubi_retry_failed(&retry, 9999, 0, 5000, 0, 0) == 1);
+    CHECK(iothubi_retry_failed(&retry, 0, UNREACHED, 5000, 0) == 1);
+    CHECK(iothubi_retry_failed(&retry, 9999, REFUSED, 5000, 0) == 1);
     CHECK(retry.count == 2);
 }
 

@@ -7,7 +7,9 @@ const char room[] = "retry";
 #define ANY 0xFFFFFFFFul                         /* random bits of a policy that needs none */
 #define GAVE_UP 0xFFFFFFFFul
 
-enum { UNREACHED, REFUSED };
+#define UNREACHED IOTHUBI_RETRY_UNREACHED
+#define REFUSED IOTHUBI_RETRY_REFUSED
+#define LOST IOTHUBI_RETRY_LOST
 
 /* After so many failures in a row, with these options, the delay is this. */
 static const struct {
@@ -28,11 +30,11 @@ static const struct {
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, UNREACHED, 0, 0, 2, ANY, 10000 },
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, UNREACHED, 0, 0, 6, ANY, 30000 },
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, UNREACHED, 0, 0, 7, ANY, 30000 },
-    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 13, ANY, 65000ul }, /* 16 bits end at 65,535 */
-    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 14, ANY, 70000ul },
-    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 59, ANY, 295000ul },
-    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 60, ANY, 300000ul },
-    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 600, ANY, 300000ul },
+    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 300, 13, ANY, 65000ul }, /* 16 bits end at 65,535 */
+    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 300, 14, ANY, 70000ul },
+    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 300, 59, ANY, 295000ul },
+    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 300, 60, ANY, 300000ul },
+    { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 0, 0, 600, ANY, 30000 },
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 3, 10, 3, ANY, 9000 },
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, REFUSED, 3, 10, 4, ANY, 10000 },
     { IOTHUB_CLIENT_RETRY_LINEAR_BACKOFF, UNREACHED, 1, 86400ul, 300, ANY, 255000ul },       /* the count sticks */
@@ -42,11 +44,11 @@ static const struct {
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, UNREACHED, 0, 0, 2, ANY, 2000 },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, UNREACHED, 0, 0, 5, ANY, 16000 },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, UNREACHED, 0, 0, 6, ANY, 30000 },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 6, ANY, 32000 },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 7, ANY, 64000ul },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 9, ANY, 256000ul },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 10, ANY, 300000ul },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 600, ANY, 300000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 0, 6, ANY, 30000 },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 300, 7, ANY, 64000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 300, 9, ANY, 256000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 300, 10, ANY, 300000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 0, 300, 600, ANY, 300000ul },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 20, 10, 1, ANY, 10000 },             /* a base above the cap */
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 1, 86400ul, 17, ANY, 65536000ul },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, REFUSED, 1, 86400ul, 18, ANY, 86400000ul },
@@ -55,10 +57,13 @@ static const struct {
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 1, 2000, 2000 }, /* the first is jittered too */
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 1, 2001, 0 },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 4, 16000, 16000 },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 5, 30000, 30000 },
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 5, 30001, 0 },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 7, 128000ul, 128000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 8, 135000ul, 135000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 300, 135001ul, 0 },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, UNREACHED, 0, 0, 1, ANY, 885 },   /* (2^32 - 1) mod 2001 */
-    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 0, 0, 8, 256000ul, 256000ul },
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 0, 0, 1, 30000, 30000 },  /* the whole cap at once, */
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 0, 0, 4, 240000ul, 240000ul }, /* which doubles */
+    { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 0, 0, 5, 300001ul, 0 },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 0, 0, 300, 300000ul, 300000ul },
     { IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER, REFUSED, 86400ul, 86400ul, 300, 86400000ul, 86400000ul },
     { IOTHUB_CLIENT_RETRY_RANDOM, UNREACHED, 0, 0, 1, 5000, 5000 },
@@ -110,7 +115,7 @@ void vectors(void)
         retry.base_s = delays[row].base_s;
         retry.cap_s = delays[row].cap_s;
         for (failure = 0; failure < delays[row].failures; ++failure) {
-            again = iothubi_retry_failed(&retry, 0, 0, 0, delays[row].kind, delays[row].random);
+            again = iothubi_retry_failed(&retry, 0, (iothubi_retry_kind)delays[row].kind, 0, delays[row].random);
         }
         CHECK_NUMBER(again ? retry.delay_ms : GAVE_UP, delays[row].delay_ms);
         CHECK_NUMBER(retry.count, !again ? 0 : delays[row].failures < 255 ? delays[row].failures : 255);
@@ -120,19 +125,20 @@ void vectors(void)
     retry.policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF;
     retry.limit_s = 60;
     for (row = 0; row < COUNT(lives); ++row) {
-        int again = iothubi_retry_failed(&retry, lives[row].now_s, lives[row].lasted_s != NEVER, lives[row].lasted_s, UNREACHED, ANY);
+        int again = iothubi_retry_failed(&retry, lives[row].now_s, lives[row].lasted_s != NEVER ? LOST : UNREACHED, lives[row].lasted_s, ANY);
         CHECK_NUMBER(again ? retry.delay_ms : GAVE_UP, lives[row].delay_ms);
         CHECK_NUMBER(retry.count, lives[row].count);
     }
     about("a connection shorter than its last delay does not start the count again");
     retry.limit_s = 0;
+    retry.cap_s = 300;
     for (i = 0; i < 10; ++i) {
-        iothubi_retry_failed(&retry, 0, 0, 0, REFUSED, ANY);
+        iothubi_retry_failed(&retry, 0, REFUSED, 0, ANY);
     }
     CHECK_NUMBER(retry.delay_ms, 300000ul);
-    CHECK(iothubi_retry_failed(&retry, 0, 1, 299, REFUSED, ANY));
+    CHECK(iothubi_retry_failed(&retry, 0, LOST, 299, ANY));
     CHECK_NUMBER(retry.delay_ms, 300000ul);
-    CHECK(iothubi_retry_failed(&retry, 0, 1, 300, REFUSED, ANY));
+    CHECK(iothubi_retry_failed(&retry, 0, LOST, 300, ANY));
     CHECK_NUMBER(retry.delay_ms, 1000);
     about("a uniform number");
     for (row = 0; row < COUNT(uniforms); ++row) {
