@@ -3182,7 +3182,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         if (now - session->acknowledgement_tick >= options->acknowledgement_timeout_s * (uint32_t)1000) {
             session->timely = 0;
         } else if (session->acknowledgement_backoff != 0 && ++session->timely == IOTHUBI_MQTT_TIMELY) {
-            session->acknowledgement_backoff -= 1;
+            --session->acknowledgement_backoff;
             session->timely = 0;
         }
         session->acknowledgement_tick = now;

@@ -170,11 +170,12 @@ static const step renewal[] = {
 };
 
 /* Every silence of the hub: no CONNACK, no acknowledgement, twice as long the second time, no answer to a ping, with
-   timeouts of 90 s: 60,000 ms would fit 16 bits. The delays are 344, 266, 759 and 1150 ms of at most 2000. */
+   timeouts of 90 s: 60,000 ms would fit 16 bits. The delays are 25,894 ms of at most 30,000, for that was a
+   refusal, then 266, 759 and 1150 of at most 2000. */
 static const step silence[] = {
     { 0, NOTHING, NONE, LITERAL(CONNECT), "", 90000ul },
-    { 90000ul, NOTHING, NONE, NONE, "deaf ", 344 },
-    { 344, NOTHING, NONE, LITERAL(CONNECT), "", 90000ul },
+    { 90000ul, NOTHING, NONE, NONE, "deaf ", 25894 },
+    { 25894, NOTHING, NONE, LITERAL(CONNECT), "", 90000ul },
     { 10, SEND_2, LITERAL(CONNACK), LITERAL("\x32\x27" SHORT_TOPIC "\x00\x01" "x"), "up ", 120000ul },
     { 120000ul, NOTHING, NONE, NONE, "deaf ", 266 },
     { 266, NOTHING, NONE, LITERAL(CONNECT "\x3A\x27" SHORT_TOPIC "\x00\x01" "x"), "", 90000ul },
