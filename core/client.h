@@ -570,7 +570,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     iothubi_record *record = NULL;
     size_t missing;
     IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
-    if (code != IOTHUB_CODE_NONE) {
+    if (code != IOTHUB_CODE_NONE || record == NULL) {
         client->statistics.refused += 1;
         return iothubi_refuse(client, code, missing);
     }

@@ -533,7 +533,7 @@ void tap_packet(sim_life *life, sim_connection *connection, unsigned first, cons
         m->offered_end = end;
     } else if (first >> 4 == 12) {
         uint64_t since = life->now - connection->tap_ping_at;
-        if (connection->tap_ping_at != 0 && !life->tick_hurt && since < SECONDS(connection->keep_alive_s)) {
+        if (connection->tap_ping_at != 0 && !life->tick_was_hurt && since < SECONDS(connection->keep_alive_s)) {
             fail(life, 7, "two pings within %u ms, keep-alive is %u s", (unsigned)since, connection->keep_alive_s);
         }
         connection->tap_ping_at = life->now;

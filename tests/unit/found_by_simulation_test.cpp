@@ -68,6 +68,20 @@ TEST_CASE("found: a message during the handshake wakes the program, and leaves b
     CHECK(b.sent().back().body == "x");
 }
 
+TEST_CASE("found: messages in the flight of CONNECT do not put off the deadline of CONNACK")
+{
+    Bench b;                             /* eight of them, one a minute, made nine minutes of it */
+    b.work(2);
+    b.after(50000);
+    REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+    b.work();
+    b.after(9999);
+    CHECK(b.is_open);
+    b.after(1);
+    CHECK_FALSE(b.is_open);
+    CHECK(b.error().code == IOTHUB_CODE_CONNACK_TIMEOUT);
+}
+
 TEST_CASE("found: a token that is supplied while the stream opens costs one more connection, not the next failure")
 {
     Bench b("HostName=h;DeviceId=d1;SharedAccessSignature=SharedAccessSignature sr=h%2Fdevices%2Fd1&sig=abc%3D&se=1893453000");

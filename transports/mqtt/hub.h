@@ -141,7 +141,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
-    remaining = 2u + topic_size + 2u * qos1 + message->body_size;
+    remaining = 2u + topic_size + (qos1 ? 2u : 0u) + message->body_size;
     iothubi_write_begin(&writer, NULL, 0, 0);
     iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH, remaining);
     size = writer.length + remaining;

@@ -41,7 +41,7 @@ typedef struct iothubi_mqtt_session_tag {
     size_t pipelined_bytes;                      /* offered before CONNACK */
     uint32_t sent_tick;                          /* the last byte taken */
     uint32_t received_tick;                      /* the last byte received */
-    uint32_t ping_tick;                          /* a ping became due, or was sent */
+    uint32_t asked_tick;                         /* CONNECT was written, or a ping became due or was sent */
     uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
     unsigned int window;                         /* unacknowledged messages now allowed */
     unsigned int round_left;                     /* acknowledgements until the window doubles */
@@ -71,7 +71,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, c
     iothubi_mqtt_parser_begin(&session->parser);
     session->part = session->promised = session->pipelined_bytes = 0;
     session->pipelined_messages = 0;
-    session->sent_tick = session->received_tick = session->ping_tick = session->acknowledgement_tick = now;
+    session->sent_tick = session->received_tick = session->asked_tick = session->acknowledgement_tick = now;
     session->keep_alive_s = options->keep_alive_s;
     session->connect_flags = (unsigned char)connect_flags;
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
@@ -235,6 +235,9 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session
 IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
 {
     session->part += size;
+    if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
+        session->asked_tick = now;
+    }
     if (session->part < session->packet_size) {
         return;
     }
@@ -242,7 +245,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, s
         session->connect_wanted = 0;
     } else if (session->out == IOTHUBI_MQTT_OUT_PING) {
         session->ping = IOTHUBI_MQTT_PING_SENT;
-        session->ping_tick = now;
+        session->asked_tick = now;
     } else {
         session->leaving = IOTHUBI_MQTT_LEFT;
     }
@@ -334,7 +337,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *ses
     const iothubi_outbox *outbox, iothubi_timer *timer)
 {
     if (!session->connected) {
-        iothubi_timer_add(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->sent_tick, options->connect_timeout_s * (uint32_t)1000);
+        iothubi_timer_add(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->asked_tick, options->connect_timeout_s * (uint32_t)1000);
         return;
     }
     if (session->ping == IOTHUBI_MQTT_PING_NONE) {
@@ -343,7 +346,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *ses
             iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s * (uint32_t)1000);
         }
     } else {
-        uint32_t since = iothubi_tick_later(timer->now, session->ping_tick, session->received_tick);
+        uint32_t since = iothubi_tick_later(timer->now, session->asked_tick, session->received_tick);
         if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
             since = iothubi_tick_later(timer->now, since, session->sent_tick);
         }
@@ -358,7 +361,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *ses
 IOTHUBI_PRIVATE void iothubi_mqtt_session_ping(iothubi_mqtt_session *session, uint32_t now)
 {
     session->ping = IOTHUBI_MQTT_PING_WANTED;
-    session->ping_tick = now;
+    session->asked_tick = now;
 }
 
 #endif
