@@ -22,7 +22,7 @@ const unsigned long fuzz_work = 4000;            /* basic blocks for each byte o
 #define PROMISE(condition) do { if (!(condition)) abort(); } while (0)
 
 #define MESSAGES_MAXIMUM 512u
-#define RECOVERY_MAXIMUM 3000                    /* calls of DoWork until all is well again; they sleep as GetNextWork says */
+#define RECOVERY_MAXIMUM 3000                    /* calls of DoWork until all is well again */
 #define BODY_MAXIMUM (255u * 160u)                /* over the 32,767 bytes of one write */
 
 static const char *const identities[] = {
@@ -172,6 +172,11 @@ static void say_pingresp(void)
     peer.saying[1] = 0;
     peer.say = 2;
     peer.pings -= peer.pings != 0;
+}
+
+static int has_news(void)
+{
+    return peer.is_open && (peer.said != peer.say || (peer.connected && !peer.welcomed) || peer.pings != 0 || peer.id_count != 0);
 }
 
 static void be_kind(void)
@@ -467,7 +472,8 @@ static void sleep_until_next(void)
     wall += wall != 0 ? wait / 1000u : 0;
 }
 
-/* The trouble is over, the clock is right and the token good: the client must deliver what it accepted. */
+/* The trouble is over, the clock is right and the token good: the client must deliver what it accepted. The program sleeps as
+   GetNextWork says, but not while the stream has bytes to read. */
 static void recover(void)
 {
     int calls;
@@ -478,7 +484,7 @@ static void recover(void)
     IoTHubDeviceClient_Start(hub);
     for (calls = 0; confirmed != accepted; ++calls) {
         PROMISE(calls < RECOVERY_MAXIMUM);
-        sleep_until_next();
+        if (!has_news()) sleep_until_next();
         work();
     }
 }
