@@ -371,7 +371,7 @@ static void live(sim_life *life)
         faults_end(life);                        /* it has not been where it should be hit: wait for that in peace */
         life->device.sending = life->faults.aim_buffer != 0;
     }
-    while (life->faults.aims && !life->device.destroyed && life->now < heals_at + SECONDS(20000)) {
+    while (life->faults.aims && !life->device.destroyed && life->now < heals_at + SECONDS(2500)) {
         life_step(life);
     }
     life->device.sending = 1;
