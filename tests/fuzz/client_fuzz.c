@@ -11,7 +11,7 @@
 #include "iothub_client.h"
 #include <stdlib.h>
 
-const unsigned long fuzz_work = 4000;            /* basic blocks for each byte of input, at most (replay.c counts them) */
+const unsigned long fuzz_work = 10000;           /* basic blocks for each byte of input, at most (replay.c counts them) */
 
 #if defined(__GNUC__) && !defined(__clang__)     /* the hub's work on each byte is not the client's */
 #define UNCOUNTED __attribute__((noinline, no_sanitize_coverage))

@@ -20,7 +20,7 @@ static size_t count_strlen(const char *text)
 #include "core/identity.h"
 #include <stdlib.h>
 
-const unsigned long fuzz_work = 300;             /* basic blocks for each byte of input, at most (replay.c counts them) */
+const unsigned long fuzz_work = 200;             /* basic blocks for each byte of input, at most (replay.c counts them) */
 
 #define LOOKS_PER_BYTE 256u                      /* the list of keys for each part, and "=;" is the shortest: 108 */
 

@@ -15,7 +15,7 @@ for target in "$@"; do
     [ "$target" != client ] || rooms="-include core/api.h"
     clang $flags -I. -DIOTHUB_IMPLEMENTATION= $rooms "tests/fuzz/${target}_fuzz.c" "$work/replay.o" -o "$work/$target"
     printf '%s: ' "$target"
-    LLVM_PROFILE_FILE=$work/$target.raw timeout 300 "$work/$target" tests/fuzz/corpus/"$target"/*
+    LLVM_PROFILE_FILE=$work/$target.raw timeout 300 "$work/$target" tests/fuzz/corpus/"$target"/* 2>"$work/$target.log"
     llvm-profdata merge -sparse "$work/$target.raw" -o "$work/$target.profile"
     llvm-cov report "$work/$target" -instr-profile="$work/$target.profile" | awk '
         /\.h / && $8 > 0 { printf "    %-28s %7s of %4d lines  %7s of %4d branches\n", $1, $10, $8, $13, $11 }'

@@ -37,6 +37,7 @@ int main(int count, char **names)
         }
         size = fread(bytes, 1, sizeof bytes, file);
         fclose(file);
+        fprintf(stderr, "%s\n", names[i]);      /* the last one is to blame */
         work = 0;
         LLVMFuzzerTestOneInput(bytes, size);
         work /= size + 1u;

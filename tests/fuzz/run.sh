@@ -29,11 +29,10 @@ guard() {
     return $code
 }
 
-# fail NAME LOG [SECRET...]: what went wrong, at its end.
+# fail NAME LOG: with what the log says of it, or how it ends.
 fail() {
     echo "FAIL  $1"
-    grep -aE 'ERROR|SUMMARY|runtime error|Test unit written|promised|PROGRAM ABORT|SYSTEM ERROR|: error:' "$2" | head -10 | sed 's/^/      /'
-    tail -5 "$2" | sed 's/^/      /'
+    { grep -aE 'ERROR|SUMMARY|runtime error|Test unit written|promised|ABORT|: error:' "$2" || tail -4 "$2"; } | head -10 | sed 's/\x1b\[[0-9;]*[a-zA-Z]//g; s/^/      /'
 }
 
 # build NAME LOG COMMAND...
@@ -75,7 +74,7 @@ libfuzzer() {
 
 aflplusplus() {
     local target=$1 log=$work/$1.afl.log stats=$work/$1.afl/default/fuzzer_stats code runs crashes hangs
-    export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_QUIET=1 AFL_HANG_TMOUT=10000
+    export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_HANG_TMOUT=10000
     build "AFL++ $target" "$log" env AFL_USE_ASAN=1 AFL_USE_UBSAN=1 afl-clang-fast -g -O1 -fno-sanitize-recover=all -fsanitize=fuzzer \
         -I. "$here/${target}_fuzz.c" -o "$work/${target}_afl" || return
     guard $((seconds + 60)) afl-fuzz -V "$seconds" -G $longest -t 2000 -m none $(dictionary "$target" "-x ") -i "$here/corpus/$target" \
@@ -87,7 +86,8 @@ aflplusplus() {
     if [ $code -eq 0 ] && [ "${runs:-0}" -gt "$(ls "$here/corpus/$target" | wc -l)" ] && [ "$crashes" = 0 ] && [ "$hangs" = 0 ]; then
         echo "ok    AFL++ $target: $runs inputs in $seconds s"
     else
-        fail "AFL++ $target: code $code, ${runs:-0} inputs, ${crashes:-?} crashes, ${hangs:-?} hangs (in $work/$target.afl/default)" "$log"
+        fail "AFL++ $target: code $code, ${runs:-0} inputs, ${crashes:-?} crashes, ${hangs:-?} hangs" "$log"
+        ls "$work/$target.afl/default/crashes/"id* "$work/$target.afl/default/hangs/"id* 2>/dev/null | head -5 | sed 's/^/      /'
     fi
 }
 
