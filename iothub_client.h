@@ -3955,9 +3955,12 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
     if (client->poison_limit != 0 && outbox->in_flight == 1) {
         iothubi_record *record = iothubi_outbox_record(outbox, 0);
         if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
+            IOTHUB_ERROR error;
             client->error.code = IOTHUB_CODE_POISON_MESSAGE;
+            error = client->error;
             outbox->in_flight = 0;
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+            client->error = error;               /* a send in the callback may have been refused */
         }
     }
 }
@@ -4050,8 +4053,8 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         client->inbox, (unsigned int)writer.length, client->digest);
     if (result < 0) {
         iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
-    } else if (result == 0 && now >= client->token_expiry) {
-        client->token_expiry = 0;                /* signing took so long that the token is past its time: make another */
+    } else if (result == 0 && now >= client->renew_time) {
+        client->token_expiry = 0;                /* signing took so long that the token is old already: make another */
         client->busy = 1;
         return 0;
     }
@@ -4430,10 +4433,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *clien
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
-    iothubi_record *record = NULL;
+    iothubi_record *record;
     size_t missing;
     IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
-    if (code != IOTHUB_CODE_NONE || record == NULL) {
+    if (code != IOTHUB_CODE_NONE) {
         client->statistics.refused += 1;
         return iothubi_refuse(client, code, missing);
     }

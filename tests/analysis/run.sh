@@ -16,7 +16,7 @@ sed -n 's/^| *\(gcc\|clang-tidy\|cppcheck\) *| *`\([^`]*\)` *| *\([^|]*[^| ]\) *
 # the canary sees nothing. The header is the main file, for clang's analyser follows no path through included functions.
 place() {
     mkdir -p "$work/$1"
-    cp "$2" "$work/$1/"
+    cp "$2" "$work/$1/" || exit 1
     cat >>"$work/$1/${2##*/}" <<'CANARY'
 #ifdef IOTHUB_IMPLEMENTATION
 static const int *iothub_canary_find(const int *number)

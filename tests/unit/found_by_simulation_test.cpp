@@ -197,6 +197,7 @@ TEST_CASE("client: a message that the connection does not survive is given up, i
     b.connect();
     b.send("poison");
     b.send("good");
+    b.during_confirmation = [&](int) { CHECK(b.send(std::string(5000, 'x')) != IOTHUB_CLIENT_OK); };
     b.work();
     int cuts = 0;
     while (b.confirmations.empty() && cuts < 10) {
@@ -214,6 +215,7 @@ TEST_CASE("client: a message that the connection does not survive is given up, i
     CHECK(b.confirmations[0].number == 1);
     CHECK(b.confirmations[0].result == IOTHUB_CLIENT_CONFIRMATION_ERROR);
     CHECK(b.error().code == IOTHUB_CODE_POISON_MESSAGE);
+    b.during_confirmation = nullptr;
     CHECK(b.statistics().confirmed_error == 1);
     b.until_open(600000);
     b.inbound = CONNACK;
