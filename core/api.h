@@ -19,46 +19,31 @@ static union iothubi_client_slot {
     struct iothubi_client client;
     unsigned char bytes[IOTHUBI_POOL_CLIENT_SIZE];
 } iothubi_client_pool[IOTHUB_POOL_CLIENTS];
-static unsigned char iothubi_client_pool_used[IOTHUB_POOL_CLIENTS];
 #endif
 
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_LAYER layer, IOTHUB_CODE code, long raw, size_t missing)
-{
-    iothubi_error_set(&iothubi_creation_error, layer, code, raw);
-    iothubi_creation_error.bytes_missing = missing;
-    return NULL;
-}
-
 /* HMAC is needed for a key only. */
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, unsigned int credential)
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, const iothubi_identity *identity)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
         && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && (platform->hmac_sha256 != NULL || credential != IOTHUBI_CREDENTIAL_KEY);
+        && platform->random != NULL && (platform->hmac_sha256 != NULL || !IOTHUBI_GIVEN(identity, IOTHUBI_SHARED_ACCESS_KEY));
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
 {
-    const struct iothubi_client *client;
-    for (client = iothubi_clients; client != NULL; client = client->next) {
-        if (client->platform == platform) {
-            return 0;
-        }
+    const struct iothubi_client *client = iothubi_clients;
+    while (client != NULL && client->platform != platform) {
+        client = client->next;
     }
-    return 1;
+    return client == NULL;
 }
 
-IOTHUBI_PRIVATE size_t iothubi_text_size(const iothubi_settings *settings)
+/* A client in place, the rest of it zero. */
+IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRANSPORT_PROVIDER *transport, const IOTHUB_PLATFORM *platform)
 {
-    iothubi_identity identity;
-    iothubi_writer measure;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    iothubi_identity_keep(&identity, settings, &measure);
-    return measure.length;
-}
-
-IOTHUBI_PRIVATE void iothubi_default_options(struct iothubi_client *client)
-{
+    client->transport = transport;
+    client->platform = platform;
+    client->running = 1;
     client->token_lifetime_s = 3600;
     client->open_timeout_s = 60;
     client->keep_escapes = 1;
@@ -67,179 +52,184 @@ IOTHUBI_PRIVATE void iothubi_default_options(struct iothubi_client *client)
     client->mqtt_options.ping_timeout_s = 60;
     client->mqtt_options.connect_timeout_s = 60;
     client->mqtt_options.acknowledgement_timeout_s = 120;
-    client->mqtt_options.in_flight = 64;
+    client->mqtt_options.in_flight = client->mqtt.window = 64;
     client->mqtt_options.pipelined = 1;
     client->mqtt_options.qos = 1;
-}
-
-/* Lays the block out: struct, outbox, inbox, text. The sizes were checked. */
-IOTHUBI_PRIVATE void iothubi_lay_out(struct iothubi_client *client, const iothubi_settings *settings, const IOTHUB_MEMORY *memory,
-    unsigned int slots, size_t text_size)
-{
-    unsigned char *at = (unsigned char *)client + sizeof *client;
-    iothubi_writer text;
-    IOTHUB_MEMSET(client, 0, sizeof *client);
-    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
-    at += memory->outbox_size;
-    client->inbox = at;
-    client->inbox_size = memory->inbox_size;
-    at += memory->inbox_size;
-    iothubi_write_begin(&text, at, 0, text_size);
-    iothubi_identity_keep(&client->identity, settings, &text);
+    client->error.retryable = 1;                 /* nothing stands in the way */
+    client->now = client->state_tick = platform->milliseconds(platform->context);
+    client->next = iothubi_clients;
+    iothubi_clients = client;
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const struct iothubi_client *client)
+IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
-    if (client->identity.credential == IOTHUBI_CREDENTIAL_KEY) {
-        iothubi_write_string_to_sign(&measure, &client->identity, 0xFFFFFFFFu);
+    if (identity->key != NULL) {
+        iothubi_write_string_to_sign(&measure, identity, 0xFFFFFFFFu);
     }
     return measure.length > IOTHUB_INBOX_MINIMUM ? measure.length : IOTHUB_INBOX_MINIMUM;
 }
 
-/* A client in the caller's block. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    size_t text_size = iothubi_text_size(settings), need, records;
-    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size);
-    if (slots > IOTHUBI_OUTBOX_ID_LAST / 2u) {
-        slots = IOTHUBI_OUTBOX_ID_LAST / 2u;     /* more could not be told apart by packet id */
+    unsigned char *at = (unsigned char *)memory->block;
+    size_t left = at != NULL ? memory->block_size : 0, parts[4];
+    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size), i;
+    IOTHUB_CODE code = IOTHUB_CODE_NONE;
+    iothubi_writer text;
+    long position;
+    if (slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
+        slots = IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
     }
-    records = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM;
-    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_MISALIGNED, 0, 0);
+    if ((size_t)at % IOTHUBI_ALIGNMENT != 0) {
+        return IOTHUB_CODE_BLOCK_MISALIGNED;
     }
-    if (memory->outbox_size < records) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_OUTBOX_TOO_SMALL, 0, records - memory->outbox_size);
+    if (memory->outbox_size < IOTHUBI_OUTBOX_MINIMUM || slots > (memory->outbox_size - IOTHUBI_OUTBOX_MINIMUM) / sizeof(iothubi_record)) {
+        *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
+        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    if (memory->inbox_size < IOTHUB_INBOX_MINIMUM) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, IOTHUB_INBOX_MINIMUM - memory->inbox_size);
+    parts[0] = sizeof *client;
+    parts[1] = memory->outbox_size;
+    parts[2] = memory->inbox_size;
+    parts[3] = text_size;
+    for (i = 0; i < 4; ++i) {
+        if (parts[i] > left) {
+            *missing += parts[i] - left;
+            left = parts[i];
+            code = IOTHUB_CODE_BLOCK_TOO_SMALL;
+        }
+        left -= parts[i];
     }
-    need = sizeof *client + text_size;
-    need = memory->outbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->outbox_size;
-    need = memory->inbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->inbox_size;
-    if (client == NULL || memory->block_size < need) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0,
-            client == NULL ? need : need - memory->block_size);
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
     }
-    iothubi_lay_out(client, settings, memory, slots, text_size);
-    need = iothubi_inbox_needed(client);
-    if (memory->inbox_size < need) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, need - memory->inbox_size);
+    IOTHUB_MEMSET(client, 0, sizeof *client);
+    at += sizeof *client;
+    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
+    client->inbox = at += memory->outbox_size;
+    client->inbox_size = memory->inbox_size;
+    iothubi_write_begin(&text, at + memory->inbox_size, 0, text_size);
+    reader(&client->identity, source, &text, &position);
+    left = iothubi_inbox_needed(&client->identity);
+    if (memory->inbox_size < left) {
+        *missing = left - memory->inbox_size;
+        return IOTHUB_CODE_INBOX_TOO_SMALL;
     }
-    client->platform = platform;
-    client->transport = transport;
-    client->running = 1;
-    iothubi_default_options(client);
-    iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
-    iothubi_mqtt_session_begin(&client->mqtt, &client->mqtt_options);
-    client->now = client->state_tick = platform->milliseconds(platform->context);
-    return client;
+    return IOTHUB_CODE_NONE;
 }
 
-/* A client in a slot of the pool. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_place_in_pool(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
-    const IOTHUB_PLATFORM *platform)
+/* The memory of a slot in the pool that no live client has. False without one. */
+IOTHUBI_PRIVATE int iothubi_pool_memory(IOTHUB_MEMORY *memory)
 {
 #if IOTHUB_POOL_CLIENTS > 0
-    IOTHUB_MEMORY memory;
-    struct iothubi_client *client;
     unsigned int i;
-    for (i = 0; i < IOTHUB_POOL_CLIENTS && iothubi_client_pool_used[i]; ++i) {
-    }
-    if (i < IOTHUB_POOL_CLIENTS) {
-        memory.block = &iothubi_client_pool[i];
-        memory.block_size = sizeof iothubi_client_pool[i];
-        memory.outbox_size = IOTHUB_POOL_OUTBOX;
-        memory.inbox_size = IOTHUB_POOL_INBOX;
-        memory.outbox_messages = 0;
-        client = iothubi_place(settings, transport, platform, &memory);
-        if (client != NULL) {
-            iothubi_client_pool_used[i] = 1;
-            client->pool_slot = (unsigned char)(i + 1u);
-        } else if (iothubi_creation_error.code == IOTHUB_CODE_BLOCK_TOO_SMALL) {
-            iothubi_creation_error.code = IOTHUB_CODE_POOL_TOO_SMALL;
+    for (i = 0; i < IOTHUB_POOL_CLIENTS; ++i) {
+        const struct iothubi_client *client = iothubi_clients;
+        while (client != NULL && client != &iothubi_client_pool[i].client) {
+            client = client->next;
         }
-        return client;
+        if (client == NULL) {
+            memory->block = &iothubi_client_pool[i];
+            memory->block_size = sizeof iothubi_client_pool[i];
+            memory->outbox_size = IOTHUB_POOL_OUTBOX;
+            memory->inbox_size = IOTHUB_POOL_INBOX;
+            memory->outbox_messages = 0;
+            return 1;
+        }
     }
 #else
-    (void)settings;
-    (void)transport;
-    (void)platform;
+    (void)memory;
 #endif
-    return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_POOL_EMPTY, 0, 0);
+    return 0;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const void *source, size_t text_size, size_t *missing,
+    struct iothubi_client **client)
+{
+    IOTHUB_MEMORY memory;
+    IOTHUB_CODE code;
+    if (!iothubi_pool_memory(&memory)) {
+        return IOTHUB_CODE_POOL_EMPTY;
+    }
+    *client = (struct iothubi_client *)memory.block;
+    code = iothubi_place(&memory, reader, source, text_size, missing);
+    return code != IOTHUB_CODE_BLOCK_TOO_SMALL ? code : IOTHUB_CODE_POOL_TOO_SMALL;
+}
+
+/* Why there is no client. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code, long position, size_t missing)
+{
+    iothubi_error_set(&iothubi_creation_error, code < IOTHUB_CODE_BLOCK_MISALIGNED ? IOTHUB_LAYER_CONFIG : IOTHUB_LAYER_MEMORY, code, position);
+    iothubi_creation_error.bytes_missing = missing;
+    return NULL;
 }
 
 /* memory NULL: from the pool. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(const iothubi_settings *settings, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, const void *source,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
-    struct iothubi_client *client = NULL;
+    struct iothubi_client *client = memory != NULL ? (struct iothubi_client *)memory->block : NULL;
+    iothubi_identity identity;
+    iothubi_writer measure;
+    long position = -1;
+    size_t missing = 0;
     IOTHUB_CODE code;
-    if (transport == NULL) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PROTOCOL_MISSING, 0, 0);
-    }
-    code = transport->accepts(settings);
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    code = source != NULL ? reader(&identity, source, &measure, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     if (code != IOTHUB_CODE_NONE) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0);
+        return iothubi_creation_failed(code, position, 0);
     }
-    if (!iothubi_platform_is_complete(platform, settings->credential)) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
+    if (transport == NULL || !iothubi_platform_is_complete(platform, &identity)) {
+        return iothubi_creation_failed(transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
     }
     IOTHUB_LOCK();
-    if (!iothubi_platform_is_free(platform)) {
-        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_IN_USE, 0, 0);
+    code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
+        : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
+        : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
+    if (code == IOTHUB_CODE_NONE) {
+        code = transport->accepts(&client->identity);
+    }
+    if (code == IOTHUB_CODE_NONE) {
+        iothubi_start_life(client, transport, platform);
     } else {
-        client = memory != NULL ? iothubi_place(settings, transport, platform, memory)
-                                : iothubi_place_in_pool(settings, transport, platform);
-        if (client != NULL) {
-            client->next = iothubi_clients;
-            iothubi_clients = client;
-        }
+        client = iothubi_creation_failed(code, 0, missing);
     }
     IOTHUB_UNLOCK();
     return client;
 }
 
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_string(const char *string, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+/* For the creators that take memory. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_in_place(iothubi_reader reader, const void *source,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
-    iothubi_settings settings;
-    long position = 0;
-    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
-    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0)
-        : iothubi_create(&settings, protocol, platform, memory);
-}
-
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_config(const IOTHUB_CLIENT_CONFIG *config, const IOTHUB_PLATFORM *platform,
-    const IOTHUB_MEMORY *memory)
-{
-    iothubi_settings settings;
-    IOTHUB_CODE code = config != NULL ? iothubi_settings_from_config(&settings, config) : IOTHUB_CODE_HOST_NAME_MISSING;
-    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0)
-        : iothubi_create(&settings, config->protocol, platform, memory);
+    return memory != NULL ? iothubi_create(reader, source, protocol, platform, memory)
+        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
 }
 
 IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
     size_t outbox_size, size_t inbox_size)
 {
-    iothubi_settings settings;
-    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    iothubi_identity identity;
+    iothubi_writer measure;
     long position = 0;
-    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
-    if (code == IOTHUB_CODE_NONE) {
-        code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : transport->accepts(&settings);
+    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    if (connectionString != NULL) {
+        code = iothubi_read_string(&identity, connectionString, &measure, &position);
+    }
+    if (code == IOTHUB_CODE_NONE && protocol == NULL) {
+        code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
     if (code != IOTHUB_CODE_NONE) {
-        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0);
+        iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + iothubi_text_size(&settings);
+    return sizeof(struct iothubi_client) + outbox_size + inbox_size + measure.length;
 }
 
 /* ---- calls ---- */
@@ -276,11 +266,6 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
         link = &(*link)->next;
     }
     *link = client->next;
-#if IOTHUB_POOL_CLIENTS > 0
-    if (client->pool_slot != 0) {
-        iothubi_client_pool_used[client->pool_slot - 1] = 0;
-    }
-#endif
 }
 
 IOTHUBI_PRIVATE void iothubi_api_destroy(struct iothubi_client *client)
@@ -524,7 +509,7 @@ IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int
 IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
 {
     uint32_t expiry;
-    if (client->identity.credential != IOTHUBI_CREDENTIAL_TOKEN || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
         return 0;
     }
     client->token = token;
@@ -593,7 +578,7 @@ IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsi
 
 IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigned int messages)
 {
-    if (messages == 0 || messages > IOTHUBI_OUTBOX_ID_LAST / 2u) {
+    if (messages == 0 || messages > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
         return 0;
     }
     client->mqtt_options.in_flight = messages;
@@ -615,8 +600,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_clie
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
 {
     iothubi_mqtt_options *mqtt = &client->mqtt_options;
+    iothubi_span text;
     int taken;
-    switch (iothubi_find_name(iothubi_option_names, name, IOTHUB_STRLEN(name))) {
+    iothubi_span_of(&text, name);
+    switch (iothubi_find_name(iothubi_option_names, &text)) {
     case IOTHUBI_OPTION_MESSAGE_TIMEOUT: taken = iothubi_set_message_timeout(client, *(const tickcounter_ms_t *)value); break;
     case IOTHUBI_OPTION_PRODUCT_INFO: taken = iothubi_set_text(client, &client->product_info, (const char *)value); break;
     case IOTHUBI_OPTION_MODEL_ID: taken = client->model_id == NULL && iothubi_set_text(client, &client->model_id, (const char *)value); break;
@@ -635,7 +622,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_DO_WORK_FREQUENCY: taken = *(const tickcounter_ms_t *)value - 1u < 100u; break;
     case IOTHUBI_OPTION_X509_CERT:
     case IOTHUBI_OPTION_X509_PRIVATE_KEY:
-        return client->identity.credential == IOTHUBI_CREDENTIAL_X509
+        return IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)
             ? iothubi_set_port_option(client, name, value) : IOTHUB_CLIENT_INVALID_ARG;
     case IOTHUBI_OPTION_QOS: taken = iothubi_set_qos(client, *(const int *)value); break;
     case IOTHUBI_OPTION_CLEAN_SESSION: taken = iothubi_set_clean_session(client, *(const IOTHUB_BOOL *)value != 0); break;
@@ -689,15 +676,10 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform)
 #define IOTHUBI_CLIENT_OF(handle) ((struct iothubi_client *)(void *)(handle))
 #define IOTHUBI_FAMILY(Family, HANDLE) \
     IOTHUB_DEF HANDLE Family##_CreateFromConnectionString(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol) \
-    { return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, iothubi_platform, NULL); } \
+    { return (HANDLE)(void *)iothubi_create(iothubi_read_string, connectionString, protocol, iothubi_platform, NULL); } \
     IOTHUB_DEF HANDLE Family##_CreateInPlace(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, \
         const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory) \
-    { \
-        if (memory == NULL) { \
-            return (HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0); \
-        } \
-        return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, platform, memory); \
-    } \
+    { return (HANDLE)(void *)iothubi_create_in_place(iothubi_read_string, connectionString, protocol, platform, memory); } \
     IOTHUB_DEF void Family##_Destroy(HANDLE handle) \
     { iothubi_api_destroy(IOTHUBI_CLIENT_OF(handle)); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
@@ -733,16 +715,15 @@ IOTHUBI_FAMILY(IoTHubModuleClient, IOTHUB_MODULE_CLIENT_HANDLE)
 
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_Create(const IOTHUB_CLIENT_CONFIG *config)
 {
-    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, iothubi_platform, NULL);
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create(iothubi_read_config, config, config != NULL ? config->protocol : NULL,
+        iothubi_platform, NULL);
 }
 
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateInPlaceFromConfig(const IOTHUB_CLIENT_CONFIG *config,
     const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
-    if (memory == NULL) {
-        return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
-    }
-    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, platform, memory);
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_in_place(iothubi_read_config, config,
+        config != NULL ? config->protocol : NULL, platform, memory);
 }
 
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventToOutputAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,

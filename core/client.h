@@ -202,11 +202,13 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
 IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
 {
     uint32_t now = iothubi_wall_time(client), expiry = 0;
+    const char *token;
     if (client->token != NULL) {
-        client->identity.token = client->token;
+        client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] = client->token;
         client->token = NULL;
     }
-    iothubi_token_expiry(client->identity.token, IOTHUB_STRLEN(client->identity.token), &expiry);
+    token = client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE];
+    iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry);
     if (now != 0 && expiry <= now) {
         iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_TOKEN_EXPIRED);
         return 0;
@@ -223,19 +225,9 @@ IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
     }
-    switch (client->identity.credential) {
-    case IOTHUBI_CREDENTIAL_KEY:
-        if (!iothubi_sign(client)) {
-            return;
-        }
-        break;
-    case IOTHUBI_CREDENTIAL_TOKEN:
-        if (!iothubi_check_token(client)) {
-            return;
-        }
-        break;
-    default:
-        break;
+    if (!(IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_KEY) ? iothubi_sign(client)
+            : IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509) || iothubi_check_token(client))) {
+        return;
     }
     client->statistics.attempts += 1;
     iothubi_enter(client, IOTHUBI_OPENING);
@@ -245,8 +237,9 @@ IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     const iothubi_identity *identity = &client->identity;
+    int gateway = IOTHUBI_GIVEN(identity, IOTHUBI_GATEWAY_HOST_NAME);
     long raw;
-    int result = io->open(io->context, identity->gateway != NULL ? identity->gateway : identity->host,
+    int result = io->open(io->context, identity->text[gateway ? IOTHUBI_GATEWAY_HOST_NAME : IOTHUBI_HOST_NAME],
         identity->port != 0 ? identity->port : client->transport->port);
     if (result < 0) {
         iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);

@@ -235,17 +235,17 @@ typedef enum IOTHUB_CODE_TAG {
     /* connection string or configuration; raw is the position in the string where that is known, else -1 */
     IOTHUB_CODE_STRING_SYNTAX,                   /* a part is not Key=Value */
     IOTHUB_CODE_HOST_NAME_MISSING,
-    IOTHUB_CODE_HOST_NAME_INVALID,               /* empty, a strange character, or a port that is none */
     IOTHUB_CODE_DEVICE_ID_MISSING,
-    IOTHUB_CODE_DEVICE_ID_INVALID,               /* empty, over 128 bytes, or a character that IoT Hub or the transport forbids */
-    IOTHUB_CODE_MODULE_ID_INVALID,
-    IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID,       /* not base64 (RFC 4648) */
-    IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, /* not "SharedAccessSignature sr=...&sig=...&se=..." */
-    IOTHUB_CODE_X509_INVALID,                    /* only x509=true */
-    IOTHUB_CODE_USE_PROVISIONING_INVALID,        /* UseProvisioning needs the provisioning client */
-    IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID,
     IOTHUB_CODE_CREDENTIAL_MISSING,              /* none of SharedAccessKey, SharedAccessSignature, x509; a key may be misspelt */
     IOTHUB_CODE_CREDENTIAL_CONFLICT,             /* more than one of them */
+    IOTHUB_CODE_HOST_NAME_INVALID,               /* empty, a strange character, or a port that is none */
+    IOTHUB_CODE_DEVICE_ID_INVALID,               /* empty, over 128 bytes, or a character that IoT Hub or the transport forbids */
+    IOTHUB_CODE_MODULE_ID_INVALID,
+    IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID,
+    IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, /* not "SharedAccessSignature sr=...&sig=...&se=..." */
+    IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID,       /* not base64 (RFC 4648) */
+    IOTHUB_CODE_X509_INVALID,                    /* only x509=true */
+    IOTHUB_CODE_USE_PROVISIONING_INVALID,        /* UseProvisioning needs the provisioning client */
     IOTHUB_CODE_PROTOCOL_MISSING,                /* the transport is not compiled in, or NULL */
     /* platform and memory */
     IOTHUB_CODE_PLATFORM_MISSING,                /* no IoTHub_SetPlatform, or a required function is NULL */

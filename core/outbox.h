@@ -14,6 +14,7 @@
 #define IOTHUBI_OUTBOX_H
 
 #define IOTHUBI_OUTBOX_ID_LAST 0xFFF0u           /* ids 1 to this one; those above are for control packets */
+#define IOTHUBI_OUTBOX_SLOTS_MAXIMUM (IOTHUBI_OUTBOX_ID_LAST / 2u) /* more could not be told apart by packet id */
 #define IOTHUBI_OUTBOX_BYTES_PER_RECORD 256u     /* default share: a message of 128 bytes, its topic and its record */
 
 enum {
@@ -50,7 +51,7 @@ typedef struct iothubi_outbox_tag {
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_default_slots(size_t size)
 {
     size_t slots = size / IOTHUBI_OUTBOX_BYTES_PER_RECORD;
-    return slots == 0 ? 1u : slots > IOTHUBI_OUTBOX_ID_LAST / 2u ? IOTHUBI_OUTBOX_ID_LAST / 2u : (unsigned int)slots;
+    return slots == 0 ? 1u : slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM ? IOTHUBI_OUTBOX_SLOTS_MAXIMUM : (unsigned int)slots;
 }
 
 /* memory is aligned for a record; slots of them fit into size. */

@@ -28,6 +28,18 @@ IOTHUBI_PRIVATE int iothubi_is_hex(int c)
     return iothubi_is_digit(c) || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 }
 
+/* set is IOTHUB_CONST text. Answers where it holds the byte c, or -1. */
+IOTHUBI_PRIVATE int iothubi_find_byte(const char *set, int c)
+{
+    int index;
+    for (index = 0; IOTHUB_CONST_BYTE(set + index) != 0; ++index) {
+        if ((char)IOTHUB_CONST_BYTE(set + index) == (char)c) {
+            return index;
+        }
+    }
+    return -1;
+}
+
 /* RFC 3986 section 2.3: the characters that percent-encoding leaves alone. */
 IOTHUBI_PRIVATE int iothubi_is_unreserved(int c)
 {
@@ -105,68 +117,44 @@ IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], ch
     text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }
 
-IOTHUBI_PRIVATE int iothubi_base64_value(int c)
+/* Decodes base64 (RFC 4648 section 4, with padding) into to, which may be NULL: judge only. Answers how many bytes the text
+   stands for; 0: it is no base64. */
+IOTHUBI_PRIVATE size_t iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (iothubi_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Bytes that base64 text stands for; 0 when its length or padding cannot be right (RFC 4648 section 4). */
-IOTHUBI_PRIVATE size_t iothubi_base64_size(const char *text, size_t size)
-{
-    if (size == 0 || size % 4u != 0) {
-        return 0;
-    }
-    return size / 4u * 3u - (text[size - 1] == '=') - (text[size - 2] == '=');
-}
-
-/* Decodes to exactly iothubi_base64_size bytes (to may be NULL: judge only). False when a character is no base64. */
-IOTHUBI_PRIVATE int iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
-{
-    size_t left = iothubi_base64_size(text, size), i;
+    size_t i, count = 0;
     uint32_t group = 0;
-    if (left == 0) {
-        return 0;
-    }
+    unsigned int pads = 0;
     for (i = 0; i < size; ++i) {
-        int pad = text[i] == '=' && (i + 1 == size || (i + 2 == size && text[i + 1] == '='));
-        int value = pad ? 0 : iothubi_base64_value(text[i]);
-        if (value < 0) {
+        int value = iothubi_find_byte(iothubi_base64_digits, text[i]);
+        if (text[i] == '=' && size - i <= 2) {
+            ++pads;
+            value = 0;
+        }
+        if (value < 0 || (pads != 0 && text[i] != '=')) {
             return 0;
         }
         group = group << 6 | (uint32_t)value;
-        if (i % 4u == 3) {
-            int shift;
-            for (shift = 16; shift >= 0 && left != 0; shift -= 8, --left) {
-                if (to != NULL) {
-                    *to++ = (unsigned char)(group >> shift & 0xFFu);
-                }
+        if (i % 4u != 0 && pads == 0) {
+            if (to != NULL) {
+                to[count] = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
             }
-            group = 0;
+            ++count;
         }
     }
-    return 1;
+    return size % 4u == 0 ? count : 0;
 }
 
 /* names is IOTHUB_CONST: texts with their NULs one after the other, an empty one ends it. Answers the index of the one
    that equals text, or -1. */
-IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const char *text, size_t size)
+IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const iothubi_span *text)
 {
     int index;
     for (index = 0; IOTHUB_CONST_BYTE(names) != 0; ++index) {
         size_t i = 0;
-        while (i < size && IOTHUB_CONST_BYTE(names + i) != 0 && (char)IOTHUB_CONST_BYTE(names + i) == text[i]) {
+        while (i < text->size && IOTHUB_CONST_BYTE(names + i) != 0 && (char)IOTHUB_CONST_BYTE(names + i) == text->at[i]) {
             ++i;
         }
-        if (i == size && IOTHUB_CONST_BYTE(names + i) == 0) {
+        if (i == text->size && IOTHUB_CONST_BYTE(names + i) == 0) {
             return index;
         }
         while (IOTHUB_CONST_BYTE(names) != 0) {
@@ -177,29 +165,32 @@ IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const char *text, size_
     return -1;
 }
 
-/* Cuts the part up to the next separator off *rest. False when nothing is left. */
-IOTHUBI_PRIVATE int iothubi_next_part(iothubi_span *rest, char separator, iothubi_span *part)
+/* Cuts what stands before the first separator off *rest, and the separator with it; without one *part is all of *rest and
+   nothing is left. Answers whether there was one. */
+IOTHUBI_PRIVATE int iothubi_split(iothubi_span *rest, char separator, iothubi_span *part)
 {
     size_t i = 0;
-    if (rest->size == 0) {
-        return 0;
-    }
+    int found;
     while (i < rest->size && rest->at[i] != separator) {
         ++i;
     }
     part->at = rest->at;
     part->size = i;
-    i += i < rest->size;
+    found = i < rest->size;
+    i += (size_t)found;
     rest->at += i;
     rest->size -= i;
-    return 1;
+    return found;
 }
 
-/* Splits Key=Value at its first '='. False without one. */
-IOTHUBI_PRIVATE int iothubi_split_pair(const iothubi_span *pair, iothubi_span *key, iothubi_span *value)
+/* The next of some parts with separators between them. False when nothing is left. */
+IOTHUBI_PRIVATE int iothubi_next_part(iothubi_span *rest, char separator, iothubi_span *part)
 {
-    *value = *pair;
-    return iothubi_next_part(value, '=', key) && key->size < pair->size;
+    if (rest->size == 0) {
+        return 0;
+    }
+    iothubi_split(rest, separator, part);
+    return 1;
 }
 
 #endif

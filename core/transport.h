@@ -43,7 +43,6 @@ struct iothubi_client {
     unsigned char sampling_percentage;           /* option */
     unsigned char poison_limit;                  /* option; 0: off */
     unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
-    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
@@ -86,7 +85,7 @@ IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUC
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
     /* NONE, or why this transport cannot carry these names */
-    IOTHUB_CODE (*accepts)(const iothubi_settings *settings);
+    IOTHUB_CODE (*accepts)(const iothubi_identity *identity);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
     IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
     /* the stream is open */
@@ -177,7 +176,7 @@ IOTHUBI_PRIVATE int iothubi_seed(struct iothubi_client *client)
         return 0;
     }
     seed = 2166136261u;
-    for (id = client->identity.device; *id != '\0'; ++id) {
+    for (id = client->identity.text[IOTHUBI_DEVICE_ID]; *id != '\0'; ++id) {
         seed = ((seed ^ (unsigned char)*id) * 16777619u) & 0xFFFFFFFFu;
     }
     seed ^= (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];

@@ -79,10 +79,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void
     const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
     const iothubi_identity *identity = &source->client->identity;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
-    iothubi_write_text(writer, identity->device);
-    if (identity->module != NULL) {
+    iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
+    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
-        iothubi_write_text(writer, identity->module);
+        iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
     iothubi_mqtt_write_bag(writer, source);
@@ -170,10 +170,10 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
 IOTHUBI_PRIVATE void iothubi_mqtt_write_client_id(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    iothubi_write_text(writer, client->identity.device);
-    if (client->identity.module != NULL) {
+    iothubi_write_text(writer, client->identity.text[IOTHUBI_DEVICE_ID]);
+    if (client->identity.text[IOTHUBI_MODULE_ID] != NULL) {
         iothubi_write_byte(writer, '/');
-        iothubi_write_text(writer, client->identity.module);
+        iothubi_write_text(writer, client->identity.text[IOTHUBI_MODULE_ID]);
     }
 }
 
@@ -184,7 +184,7 @@ static IOTHUB_CONST char iothubi_mqtt_model[] = "&model-id=";
 IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    iothubi_write_text(writer, client->identity.host);
+    iothubi_write_text(writer, client->identity.text[IOTHUBI_HOST_NAME]);
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
@@ -201,8 +201,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_password(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    if (client->identity.credential == IOTHUBI_CREDENTIAL_TOKEN) {
-        iothubi_write_text(writer, client->identity.token);
+    if (client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] != NULL) {
+        iothubi_write_text(writer, client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE]);
     } else {
         iothubi_write_token(writer, &client->identity, client->digest, client->token_expiry);
     }
@@ -238,27 +238,25 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
 /* ---- the verbs ---- */
 
 /* '+' and '#' are allowed in ids but not in a topic name [MQTT-3.3.2-2], so such an identity cannot send over MQTT. */
-IOTHUBI_PRIVATE int iothubi_mqtt_has_wildcard(const iothubi_span *id)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_identity *identity)
 {
-    size_t i;
-    for (i = 0; i < id->size; ++i) {
-        if (id->at[i] == '+' || id->at[i] == '#') {
-            return 1;
+    static IOTHUB_CONST char wildcards[] = "+#";
+    int key;
+    for (key = IOTHUBI_DEVICE_ID; key <= IOTHUBI_MODULE_ID; ++key) {
+        const char *id = identity->text[key];
+        for (; id != NULL && *id != '\0'; ++id) {
+            if (iothubi_find_byte(wildcards, *id) >= 0) {
+                return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + key);
+            }
         }
     }
-    return 0;
-}
-
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_settings *settings)
-{
-    return iothubi_mqtt_has_wildcard(&settings->device) ? IOTHUB_CODE_DEVICE_ID_INVALID
-        : iothubi_mqtt_has_wildcard(&settings->module) ? IOTHUB_CODE_MODULE_ID_INVALID : IOTHUB_CODE_NONE;
+    return IOTHUB_CODE_NONE;
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_start(struct iothubi_client *client)
 {
     unsigned int flags = IOTHUBI_MQTT_USER_NAME;
-    if (client->identity.credential != IOTHUBI_CREDENTIAL_X509) {
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)) {
         flags |= IOTHUBI_MQTT_PASSWORD;
     }
     if (client->mqtt_options.clean_session) {
