@@ -104,6 +104,7 @@
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
+       IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
        IOTHUB_MEMCPY, IOTHUB_MEMMOVE, IOTHUB_MEMSET, IOTHUB_MEMCMP, IOTHUB_STRLEN    default: those of string.h
@@ -239,17 +240,17 @@ typedef enum IOTHUB_CODE_TAG {
     /* connection string or configuration; raw is the position in the string where that is known, else -1 */
     IOTHUB_CODE_STRING_SYNTAX,                   /* a part is not Key=Value */
     IOTHUB_CODE_HOST_NAME_MISSING,
-    IOTHUB_CODE_HOST_NAME_INVALID,               /* empty, a strange character, or a port that is none */
     IOTHUB_CODE_DEVICE_ID_MISSING,
-    IOTHUB_CODE_DEVICE_ID_INVALID,               /* empty, over 128 bytes, or a character that IoT Hub or the transport forbids */
-    IOTHUB_CODE_MODULE_ID_INVALID,
-    IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID,       /* not base64 (RFC 4648) */
-    IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, /* not "SharedAccessSignature sr=...&sig=...&se=..." */
-    IOTHUB_CODE_X509_INVALID,                    /* only x509=true */
-    IOTHUB_CODE_USE_PROVISIONING_INVALID,        /* UseProvisioning needs the provisioning client */
-    IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID,
     IOTHUB_CODE_CREDENTIAL_MISSING,              /* none of SharedAccessKey, SharedAccessSignature, x509; a key may be misspelt */
     IOTHUB_CODE_CREDENTIAL_CONFLICT,             /* more than one of them */
+    IOTHUB_CODE_HOST_NAME_INVALID,               /* empty, a strange character, or a port that is none */
+    IOTHUB_CODE_DEVICE_ID_INVALID,               /* empty, over 128 bytes, or a character that IoT Hub or the transport forbids */
+    IOTHUB_CODE_MODULE_ID_INVALID,
+    IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID,
+    IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, /* not "SharedAccessSignature sr=...&sig=...&se=..." */
+    IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID,       /* not base64 (RFC 4648) */
+    IOTHUB_CODE_X509_INVALID,                    /* only x509=true */
+    IOTHUB_CODE_USE_PROVISIONING_INVALID,        /* UseProvisioning needs the provisioning client */
     IOTHUB_CODE_PROTOCOL_MISSING,                /* the transport is not compiled in, or NULL */
     /* platform and memory */
     IOTHUB_CODE_PLATFORM_MISSING,                /* no IoTHub_SetPlatform, or a required function is NULL */
@@ -444,10 +445,10 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
 
 typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t accepted;                           /* SendEventAsync answered OK; = the next four and messages_waiting */
-    uint32_t confirmed_ok;
+    uint32_t confirmed_ok;                       /* in the order of IOTHUB_CLIENT_CONFIRMATION_RESULT */
+    uint32_t confirmed_destroy;
     uint32_t confirmed_timeout;
     uint32_t confirmed_error;
-    uint32_t confirmed_destroy;
     uint32_t refused;                            /* SendEventAsync answered an error for want of room */
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
@@ -944,6 +945,18 @@ IOTHUBI_PRIVATE int iothubi_is_hex(int c)
     return iothubi_is_digit(c) || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 }
 
+/* set is IOTHUB_CONST text. Answers where it holds the byte c, or -1. */
+IOTHUBI_PRIVATE int iothubi_find_byte(const char *set, int c)
+{
+    int index;
+    for (index = 0; IOTHUB_CONST_BYTE(set + index) != 0; ++index) {
+        if ((char)IOTHUB_CONST_BYTE(set + index) == (char)c) {
+            return index;
+        }
+    }
+    return -1;
+}
+
 /* RFC 3986 section 2.3: the characters that percent-encoding leaves alone. */
 IOTHUBI_PRIVATE int iothubi_is_unreserved(int c)
 {
@@ -1021,68 +1034,44 @@ IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], ch
     text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }
 
-IOTHUBI_PRIVATE int iothubi_base64_value(int c)
+/* Decodes base64 (RFC 4648 section 4, with padding) into to, which may be NULL: judge only. Answers how many bytes the text
+   stands for; 0: it is no base64. */
+IOTHUBI_PRIVATE size_t iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (iothubi_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Bytes that base64 text stands for; 0 when its length or padding cannot be right (RFC 4648 section 4). */
-IOTHUBI_PRIVATE size_t iothubi_base64_size(const char *text, size_t size)
-{
-    if (size == 0 || size % 4u != 0) {
-        return 0;
-    }
-    return size / 4u * 3u - (text[size - 1] == '=') - (text[size - 2] == '=');
-}
-
-/* Decodes to exactly iothubi_base64_size bytes (to may be NULL: judge only). False when a character is no base64. */
-IOTHUBI_PRIVATE int iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
-{
-    size_t left = iothubi_base64_size(text, size), i;
+    size_t i, count = 0;
     uint32_t group = 0;
-    if (left == 0) {
-        return 0;
-    }
+    unsigned int pads = 0;
     for (i = 0; i < size; ++i) {
-        int pad = text[i] == '=' && (i + 1 == size || (i + 2 == size && text[i + 1] == '='));
-        int value = pad ? 0 : iothubi_base64_value(text[i]);
-        if (value < 0) {
+        int value = iothubi_find_byte(iothubi_base64_digits, text[i]);
+        if (text[i] == '=' && size - i <= 2) {
+            ++pads;
+            value = 0;
+        }
+        if (value < 0 || (pads != 0 && text[i] != '=')) {
             return 0;
         }
         group = group << 6 | (uint32_t)value;
-        if (i % 4u == 3) {
-            int shift;
-            for (shift = 16; shift >= 0 && left != 0; shift -= 8, --left) {
-                if (to != NULL) {
-                    *to++ = (unsigned char)(group >> shift & 0xFFu);
-                }
+        if (i % 4u != 0 && pads == 0) {
+            if (to != NULL) {
+                to[count] = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
             }
-            group = 0;
+            ++count;
         }
     }
-    return 1;
+    return size % 4u == 0 ? count : 0;
 }
 
 /* names is IOTHUB_CONST: texts with their NULs one after the other, an empty one ends it. Answers the index of the one
    that equals text, or -1. */
-IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const char *text, size_t size)
+IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const iothubi_span *text)
 {
     int index;
     for (index = 0; IOTHUB_CONST_BYTE(names) != 0; ++index) {
         size_t i = 0;
-        while (i < size && IOTHUB_CONST_BYTE(names + i) != 0 && (char)IOTHUB_CONST_BYTE(names + i) == text[i]) {
+        while (i < text->size && IOTHUB_CONST_BYTE(names + i) != 0 && (char)IOTHUB_CONST_BYTE(names + i) == text->at[i]) {
             ++i;
         }
-        if (i == size && IOTHUB_CONST_BYTE(names + i) == 0) {
+        if (i == text->size && IOTHUB_CONST_BYTE(names + i) == 0) {
             return index;
         }
         while (IOTHUB_CONST_BYTE(names) != 0) {
@@ -1093,29 +1082,32 @@ IOTHUBI_PRIVATE int iothubi_find_name(const char *names, const char *text, size_
     return -1;
 }
 
-/* Cuts the part up to the next separator off *rest. False when nothing is left. */
-IOTHUBI_PRIVATE int iothubi_next_part(iothubi_span *rest, char separator, iothubi_span *part)
+/* Cuts what stands before the first separator off *rest, and the separator with it; without one *part is all of *rest and
+   nothing is left. Answers whether there was one. */
+IOTHUBI_PRIVATE int iothubi_split(iothubi_span *rest, char separator, iothubi_span *part)
 {
     size_t i = 0;
-    if (rest->size == 0) {
-        return 0;
-    }
+    int found;
     while (i < rest->size && rest->at[i] != separator) {
         ++i;
     }
     part->at = rest->at;
     part->size = i;
-    i += i < rest->size;
+    found = i < rest->size;
+    i += (size_t)found;
     rest->at += i;
     rest->size -= i;
-    return 1;
+    return found;
 }
 
-/* Splits Key=Value at its first '='. False without one. */
-IOTHUBI_PRIVATE int iothubi_split_pair(const iothubi_span *pair, iothubi_span *key, iothubi_span *value)
+/* The next of some parts with separators between them. False when nothing is left. */
+IOTHUBI_PRIVATE int iothubi_next_part(iothubi_span *rest, char separator, iothubi_span *part)
 {
-    *value = *pair;
-    return iothubi_next_part(value, '=', key) && key->size < pair->size;
+    if (rest->size == 0) {
+        return 0;
+    }
+    iothubi_split(rest, separator, part);
+    return 1;
 }
 
 #endif
@@ -1318,116 +1310,79 @@ IOTHUBI_NAMES_END
 #define IOTHUBI_ID_MAXIMUM 128u                  /* bytes of a device or module id */
 #define IOTHUBI_HOST_MAXIMUM 253u                /* RFC 1035 section 2.3.4, without the root's dot */
 
-typedef enum iothubi_credential_tag {
-    IOTHUBI_CREDENTIAL_KEY,
-    IOTHUBI_CREDENTIAL_TOKEN,
-    IOTHUBI_CREDENTIAL_X509
-} iothubi_credential;
-
-/* A connection string or config, taken apart: spans into the caller's text. A span without bytes was not given. */
-typedef struct iothubi_settings_tag {
-    iothubi_span host;                           /* without the port */
-    iothubi_span suffix;                         /* of a config: what follows host and a dot */
-    iothubi_span gateway;
-    iothubi_span device;
-    iothubi_span module;
-    iothubi_span secret;                         /* base64 key, or token; nothing for X.509 */
-    unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
-    unsigned char credential;                    /* iothubi_credential */
-} iothubi_settings;
-
-/* What the client keeps: NUL-terminated copies in its block. */
-typedef struct iothubi_identity_tag {
-    const char *host;                            /* the hub, in user name and SAS audience */
-    const char *gateway;                         /* the host to dial instead, or NULL */
-    const char *device;
-    const char *module;                          /* NULL: a device */
-    const char *token;                           /* IOTHUBI_CREDENTIAL_TOKEN */
-    const unsigned char *key;                    /* IOTHUBI_CREDENTIAL_KEY, decoded */
-    unsigned int key_size;
-    unsigned int port;                           /* 0: the transport's own */
-    unsigned char credential;
-} iothubi_identity;
-
-static IOTHUB_CONST char iothubi_connection_keys[] =
-    "HostName\0DeviceId\0ModuleId\0GatewayHostName\0SharedAccessKey\0SharedAccessSignature\0x509\0UseProvisioning\0";
-
+/* The keys of a connection string, in the order of the codes IOTHUB_CODE_..._INVALID. */
 enum {
-    IOTHUBI_KEY_HOST_NAME, IOTHUBI_KEY_DEVICE_ID, IOTHUBI_KEY_MODULE_ID, IOTHUBI_KEY_GATEWAY,
-    IOTHUBI_KEY_SHARED_ACCESS_KEY, IOTHUBI_KEY_SHARED_ACCESS_SIGNATURE, IOTHUBI_KEY_X509, IOTHUBI_KEY_USE_PROVISIONING
+    IOTHUBI_HOST_NAME,                           /* the hub, in user name and SAS audience */
+    IOTHUBI_DEVICE_ID,
+    IOTHUBI_MODULE_ID,                           /* NULL: a device */
+    IOTHUBI_GATEWAY_HOST_NAME,                   /* the host to dial instead, or NULL */
+    IOTHUBI_SHARED_ACCESS_SIGNATURE,             /* the token */
+    IOTHUBI_SHARED_ACCESS_KEY,                   /* from here on no text is kept */
+    IOTHUBI_X509,
+    IOTHUBI_USE_PROVISIONING
 };
 
-static IOTHUB_CONST char iothubi_x509_values[] = "true\0";
-static IOTHUB_CONST char iothubi_token_start[] = "SharedAccessSignature ";
-static IOTHUB_CONST char iothubi_token_fields[] = "sr\0sig\0se\0";
+/* Who the client is: NUL-terminated copies in its block. */
+typedef struct iothubi_identity_tag {
+    const char *text[IOTHUBI_SHARED_ACCESS_KEY];
+    const unsigned char *key;                    /* decoded */
+    unsigned int key_size;
+    unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
+    unsigned char given;                         /* a bit for each key of the connection string */
+} iothubi_identity;
 
+#define IOTHUBI_GIVEN(identity, name) (((identity)->given & 1u << (name)) != 0)
+
+static IOTHUB_CONST char iothubi_connection_keys[] =
+    "HostName\0DeviceId\0ModuleId\0GatewayHostName\0SharedAccessSignature\0SharedAccessKey\0x509\0UseProvisioning\0";
+static IOTHUB_CONST char iothubi_x509_values[] = "true\0";
+static IOTHUB_CONST char iothubi_token_fields[] = "sr\0sig\0se\0";
+static IOTHUB_CONST char iothubi_host_marks[] = "-._";
 /* IoT Hub's characters for ids beside letters and digits; the union of its older and newer documentation. */
 static IOTHUB_CONST char iothubi_id_marks[] = "-.%_#*?!(),:=@$'+";
 
-IOTHUBI_PRIVATE int iothubi_id_is_valid(const iothubi_span *id)
+/* Is text of 1 to maximum letters, digits and marks? */
+IOTHUBI_PRIVATE int iothubi_is_name(const iothubi_span *text, const char *marks, size_t maximum)
 {
-    size_t i, mark;
-    for (i = 0; i < id->size; ++i) {
-        if (iothubi_is_alphanumeric(id->at[i])) {
-            continue;
-        }
-        for (mark = 0; mark < sizeof iothubi_id_marks - 1u; ++mark) {
-            if ((char)IOTHUB_CONST_BYTE(iothubi_id_marks + mark) == id->at[i]) {
-                break;
-            }
-        }
-        if (mark == sizeof iothubi_id_marks - 1u) {
-            return 0;
-        }
+    size_t i = 0;
+    while (i < text->size && (iothubi_is_alphanumeric(text->at[i]) || iothubi_find_byte(marks, text->at[i]) >= 0)) {
+        ++i;
     }
-    return id->size != 0 && id->size <= IOTHUBI_ID_MAXIMUM;
+    return i == text->size && i - 1u < maximum;
 }
 
 /* Takes ":port" off the end of a host name. False when it is no host name or the port is none. */
 IOTHUBI_PRIVATE int iothubi_split_host(iothubi_span *host, unsigned int *port)
 {
-    iothubi_span digits = *host, name;
+    iothubi_span digits = *host;
     uint32_t number;
-    size_t i;
     *port = 0;
-    if (!iothubi_next_part(&digits, ':', &name)) {
-        return 0;
-    }
-    for (i = 0; i < name.size; ++i) {
-        if (!iothubi_is_alphanumeric(name.at[i]) && name.at[i] != '.' && name.at[i] != '-' && name.at[i] != '_') {
-            return 0;
-        }
-    }
-    if (name.size < host->size) {
-        if (!iothubi_read_decimal(digits.at, digits.size, &number) || number == 0 || number > 0xFFFFu) {
+    if (iothubi_split(&digits, ':', host)) {
+        if (!iothubi_read_decimal(digits.at, digits.size, &number) || number - 1u >= 0xFFFFu) {
             return 0;
         }
         *port = (unsigned int)number;
     }
-    *host = name;
-    return name.size != 0 && name.size <= IOTHUBI_HOST_MAXIMUM;
+    return iothubi_is_name(host, iothubi_host_marks, IOTHUBI_HOST_MAXIMUM);
 }
 
 /* Reads the expiry ("se", seconds since 1970) of a token; its fields may come in any order. False when it is no token. */
 IOTHUBI_PRIVATE int iothubi_token_expiry(const char *token, size_t size, uint32_t *expiry)
 {
-    iothubi_span rest, pair, key, value;
-    size_t i;
+    iothubi_span rest, pair, key;
     unsigned int found = 0;
-    for (i = 0; i < sizeof iothubi_token_start - 1u; ++i) {
-        if (i == size || token[i] != (char)IOTHUB_CONST_BYTE(iothubi_token_start + i)) {
-            return 0;
-        }
+    rest.at = token;
+    rest.size = size;
+    if (!iothubi_split(&rest, ' ', &key) || iothubi_find_name(iothubi_connection_keys, &key) != IOTHUBI_SHARED_ACCESS_SIGNATURE) {
+        return 0;
     }
-    rest.at = token + i;
-    rest.size = size - i;
     while (iothubi_next_part(&rest, '&', &pair)) {
         int field;
-        if (!iothubi_split_pair(&pair, &key, &value) || value.size == 0) {
+        if (!iothubi_split(&pair, '=', &key) || pair.size == 0) {
             return 0;
         }
-        field = iothubi_find_name(iothubi_token_fields, key.at, key.size);
-        if (field == 2 && !iothubi_read_decimal(value.at, value.size, expiry)) {
+        field = iothubi_find_name(iothubi_token_fields, &key);
+        if (field == 2 && !iothubi_read_decimal(pair.at, pair.size, expiry)) {
             return 0;
         }
         if (field >= 0) {
@@ -1437,144 +1392,79 @@ IOTHUBI_PRIVATE int iothubi_token_expiry(const char *token, size_t size, uint32_
     return found == 7;
 }
 
-/* Judges what was taken apart. The order of the checks is the order in which a reader would look for the mistake. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_check(iothubi_settings *settings)
+/* ---- reading an identity into the client's block ----
+
+   With a writer that only measures, the identity is not to be used; the writer's length is then the room that it needs. */
+
+IOTHUBI_PRIVATE const char *iothubi_keep_here(const iothubi_writer *writer)
 {
-    unsigned int gateway_port = 0;
+    return writer->bytes != NULL ? (const char *)writer->bytes + writer->length : NULL;
+}
+
+/* Decodes the key into the writer's bytes. */
+IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_span *text, iothubi_writer *writer)
+{
+    size_t from, kept, size = iothubi_base64_decode(text->at, text->size, NULL);
+    unsigned char *key = iothubi_write_room(writer, size, &from, &kept);
+    if (key != NULL && kept == size) {
+        iothubi_base64_decode(text->at, text->size, key);
+    }
+    identity->key = key;
+    identity->key_size = (unsigned int)size;
+    return size != 0;
+}
+
+/* Takes the value of a key. False when it is wrong; an empty one is: nobody writes that on purpose. */
+IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, const iothubi_span *value, iothubi_writer *writer)
+{
+    iothubi_span text = *value;
+    unsigned int port;
     uint32_t expiry;
-    if (settings->host.size == 0) {
-        return IOTHUB_CODE_HOST_NAME_MISSING;
-    }
-    if (!iothubi_split_host(&settings->host, &settings->port)) {
-        return IOTHUB_CODE_HOST_NAME_INVALID;
-    }
-    if (settings->suffix.size != 0                /* one name in two parts: the port stands at its end */
-        && (settings->port != 0 || !iothubi_split_host(&settings->suffix, &settings->port)
-            || settings->host.size + settings->suffix.size >= IOTHUBI_HOST_MAXIMUM)) {
-        return IOTHUB_CODE_HOST_NAME_INVALID;
-    }
-    if (settings->gateway.size != 0) {
-        if (!iothubi_split_host(&settings->gateway, &gateway_port)) {
-            return IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID;
-        }
-        settings->port = gateway_port;
-    }
-    if (settings->device.size == 0) {
-        return IOTHUB_CODE_DEVICE_ID_MISSING;
-    }
-    if (!iothubi_id_is_valid(&settings->device)) {
-        return IOTHUB_CODE_DEVICE_ID_INVALID;
-    }
-    if (settings->module.size != 0 && !iothubi_id_is_valid(&settings->module)) {
-        return IOTHUB_CODE_MODULE_ID_INVALID;
-    }
-    if (settings->credential == IOTHUBI_CREDENTIAL_KEY
-        && !iothubi_base64_decode(settings->secret.at, settings->secret.size, NULL)) {
-        return IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID;
-    }
-    if (settings->credential == IOTHUBI_CREDENTIAL_TOKEN
-        && !iothubi_token_expiry(settings->secret.at, settings->secret.size, &expiry)) {
-        return IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID;
-    }
-    return IOTHUB_CODE_NONE;
-}
-
-/* An empty value is an error of its key: nobody writes one on purpose. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_take(iothubi_settings *settings, int key, const iothubi_span *value,
-    unsigned int *credentials)
-{
+    int good;
     switch (key) {
-    case IOTHUBI_KEY_HOST_NAME:
-        settings->host = *value;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_HOST_NAME_INVALID;
-    case IOTHUBI_KEY_DEVICE_ID:
-        settings->device = *value;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_DEVICE_ID_INVALID;
-    case IOTHUBI_KEY_MODULE_ID:
-        settings->module = *value;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_MODULE_ID_INVALID;
-    case IOTHUBI_KEY_GATEWAY:
-        settings->gateway = *value;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID;
-    case IOTHUBI_KEY_SHARED_ACCESS_KEY:
-        *credentials |= 1u;
-        settings->secret = *value;
-        settings->credential = IOTHUBI_CREDENTIAL_KEY;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID;
-    case IOTHUBI_KEY_SHARED_ACCESS_SIGNATURE:
-        *credentials |= 2u;
-        settings->secret = *value;
-        settings->credential = IOTHUBI_CREDENTIAL_TOKEN;
-        return value->size != 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID;
-    case IOTHUBI_KEY_X509:
-        *credentials |= 4u;
-        settings->credential = IOTHUBI_CREDENTIAL_X509;
-        return iothubi_find_name(iothubi_x509_values, value->at, value->size) == 0 ? IOTHUB_CODE_NONE : IOTHUB_CODE_X509_INVALID;
-    case IOTHUBI_KEY_USE_PROVISIONING:
-        return IOTHUB_CODE_USE_PROVISIONING_INVALID;
-    default:
-        return IOTHUB_CODE_NONE;                 /* unknown keys are skipped, as the SDK does */
+    case IOTHUBI_HOST_NAME:
+    case IOTHUBI_GATEWAY_HOST_NAME:
+        good = iothubi_split_host(&text, &port);
+        if (key == IOTHUBI_GATEWAY_HOST_NAME || !IOTHUBI_GIVEN(identity, IOTHUBI_GATEWAY_HOST_NAME)) {
+            identity->port = port;
+        }
+        break;
+    case IOTHUBI_DEVICE_ID:
+    case IOTHUBI_MODULE_ID:
+        good = iothubi_is_name(&text, iothubi_id_marks, IOTHUBI_ID_MAXIMUM);
+        break;
+    case IOTHUBI_SHARED_ACCESS_SIGNATURE:
+        good = iothubi_token_expiry(text.at, text.size, &expiry);
+        break;
+    case IOTHUBI_SHARED_ACCESS_KEY:
+        good = iothubi_keep_key(identity, &text, writer);
+        break;
+    case IOTHUBI_X509:
+        good = iothubi_find_name(iothubi_x509_values, &text) == 0;
+        break;
+    default:                                     /* UseProvisioning is for another client */
+        return 0;
     }
+    if (key < IOTHUBI_SHARED_ACCESS_KEY) {
+        identity->text[key] = iothubi_keep_here(writer);
+        iothubi_write(writer, text.at, text.size);
+        iothubi_write_byte(writer, 0);
+    }
+    identity->given = (unsigned char)(identity->given | 1u << key);
+    return good;
 }
 
-/* Where the part starts whose value turned out wrong after all were read; -1: no one part is to blame. */
-IOTHUBI_PRIVATE long iothubi_settings_fault(const iothubi_settings *settings, IOTHUB_CODE code, const char *string)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_identity_check(const iothubi_identity *identity)
 {
-    const iothubi_span *value;
-    const char *at;
-    switch (code) {
-    case IOTHUB_CODE_HOST_NAME_INVALID: value = &settings->host; break;
-    case IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID: value = &settings->gateway; break;
-    case IOTHUB_CODE_DEVICE_ID_INVALID: value = &settings->device; break;
-    case IOTHUB_CODE_MODULE_ID_INVALID: value = &settings->module; break;
-    case IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID:
-    case IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID: value = &settings->secret; break;
-    default: return -1;
-    }
-    for (at = value->at; at != string && at[-1] != ';'; --at) {
-    }
-    return (long)(at - string);
+    unsigned int credentials = identity->given >> IOTHUBI_SHARED_ACCESS_SIGNATURE;
+    return !IOTHUBI_GIVEN(identity, IOTHUBI_HOST_NAME) ? IOTHUB_CODE_HOST_NAME_MISSING
+        : !IOTHUBI_GIVEN(identity, IOTHUBI_DEVICE_ID) ? IOTHUB_CODE_DEVICE_ID_MISSING
+        : credentials == 0 ? IOTHUB_CODE_CREDENTIAL_MISSING
+        : (credentials & (credentials - 1u)) != 0 ? IOTHUB_CODE_CREDENTIAL_CONFLICT : IOTHUB_CODE_NONE;
 }
 
-/* Takes a connection string apart. *position: where the mistake is; for what is missing, where the first unknown key is
-   (it may be that one, misspelt), else -1. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_parse(iothubi_settings *settings, const char *string, long *position)
-{
-    iothubi_span rest, pair, key, value;
-    unsigned int credentials = 0;
-    long unknown = -1;
-    IOTHUB_CODE code;
-    IOTHUB_MEMSET(settings, 0, sizeof *settings);
-    rest.at = string;
-    rest.size = IOTHUB_STRLEN(string);
-    while (iothubi_next_part(&rest, ';', &pair)) {
-        int index;
-        *position = (long)(pair.at - string);
-        if (pair.size == 0) {
-            continue;
-        }
-        if (!iothubi_split_pair(&pair, &key, &value)) {
-            return IOTHUB_CODE_STRING_SYNTAX;
-        }
-        index = iothubi_find_name(iothubi_connection_keys, key.at, key.size);
-        if (index < 0 && unknown < 0) {
-            unknown = *position;
-        }
-        code = iothubi_settings_take(settings, index, &value, &credentials);
-        if (code != IOTHUB_CODE_NONE) {
-            return code;
-        }
-    }
-    if ((credentials & (credentials - 1u)) != 0) {
-        *position = -1;
-        return IOTHUB_CODE_CREDENTIAL_CONFLICT;
-    }
-    code = credentials == 0 && settings->host.size != 0 && settings->device.size != 0
-        ? IOTHUB_CODE_CREDENTIAL_MISSING : iothubi_settings_check(settings);
-    *position = code == IOTHUB_CODE_HOST_NAME_MISSING || code == IOTHUB_CODE_DEVICE_ID_MISSING || code == IOTHUB_CODE_CREDENTIAL_MISSING
-        ? unknown : iothubi_settings_fault(settings, code, string);
-    return code;
-}
+/* Where an identity comes from: reads source into identity and writer. *position: where in the text a mistake is, or -1. */
+typedef IOTHUB_CODE (*iothubi_reader)(iothubi_identity *identity, const void *source, iothubi_writer *writer, long *position);
 
 IOTHUBI_PRIVATE void iothubi_span_of(iothubi_span *span, const char *text)
 {
@@ -1582,71 +1472,76 @@ IOTHUBI_PRIVATE void iothubi_span_of(iothubi_span *span, const char *text)
     span->size = text != NULL ? IOTHUB_STRLEN(text) : 0;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_settings_from_config(iothubi_settings *settings, const IOTHUB_CLIENT_CONFIG *config)
+/* A connection string. For what is missing, the mistake may be the first unknown key: it may be that one, misspelt. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_read_string(iothubi_identity *identity, const void *source, iothubi_writer *writer, long *position)
 {
-    IOTHUB_MEMSET(settings, 0, sizeof *settings);
-    if (config->deviceKey != NULL && config->deviceSasToken != NULL) {
-        return IOTHUB_CODE_CREDENTIAL_CONFLICT;
-    }
-    iothubi_span_of(&settings->host, config->iotHubName);
-    iothubi_span_of(&settings->suffix, config->iotHubSuffix);
-    iothubi_span_of(&settings->gateway, config->protocolGatewayHostName);
-    iothubi_span_of(&settings->device, config->deviceId);
-    iothubi_span_of(&settings->secret, config->deviceKey != NULL ? config->deviceKey : config->deviceSasToken);
-    settings->credential = (unsigned char)(config->deviceKey != NULL ? IOTHUBI_CREDENTIAL_KEY
-        : config->deviceSasToken != NULL ? IOTHUBI_CREDENTIAL_TOKEN : IOTHUBI_CREDENTIAL_X509);
-    return iothubi_settings_check(settings);
-}
-
-/* ---- the identity's text in the client's block ---- */
-
-IOTHUBI_PRIVATE const char *iothubi_keep_here(const iothubi_writer *writer)
-{
-    return writer->bytes != NULL ? (const char *)writer->bytes + writer->length : NULL;
-}
-
-IOTHUBI_PRIVATE const char *iothubi_keep_text(iothubi_writer *writer, const iothubi_span *text)
-{
-    const char *at = iothubi_keep_here(writer);
-    iothubi_write(writer, text->at, text->size);
-    iothubi_write_byte(writer, 0);
-    return at;
-}
-
-/* Copies the settings into the writer's bytes and points the identity there. With a writer that only measures the identity
-   is not to be used; the writer's length is then the room that it needs: one formula for both. */
-IOTHUBI_PRIVATE void iothubi_identity_keep(iothubi_identity *identity, const iothubi_settings *settings, iothubi_writer *writer)
-{
+    iothubi_span rest, pair, key;
+    long unknown = -1;
+    IOTHUB_CODE code;
     IOTHUB_MEMSET(identity, 0, sizeof *identity);
-    identity->port = settings->port;
-    identity->credential = settings->credential;
-    identity->host = iothubi_keep_here(writer);
-    if (settings->suffix.size != 0) {
-        iothubi_write(writer, settings->host.at, settings->host.size);
-        iothubi_write_byte(writer, '.');
-        iothubi_keep_text(writer, &settings->suffix);
-    } else {
-        iothubi_keep_text(writer, &settings->host);
-    }
-    if (settings->gateway.size != 0) {
-        identity->gateway = iothubi_keep_text(writer, &settings->gateway);
-    }
-    identity->device = iothubi_keep_text(writer, &settings->device);
-    if (settings->module.size != 0) {
-        identity->module = iothubi_keep_text(writer, &settings->module);
-    }
-    if (settings->credential == IOTHUBI_CREDENTIAL_TOKEN) {
-        identity->token = iothubi_keep_text(writer, &settings->secret);
-    }
-    if (settings->credential == IOTHUBI_CREDENTIAL_KEY) {
-        size_t from, kept, size = iothubi_base64_size(settings->secret.at, settings->secret.size);
-        unsigned char *key = iothubi_write_room(writer, size, &from, &kept);
-        if (key != NULL && kept == size) {
-            iothubi_base64_decode(settings->secret.at, settings->secret.size, key);
+    iothubi_span_of(&rest, (const char *)source);
+    while (iothubi_next_part(&rest, ';', &pair)) {
+        int index;
+        if (pair.size == 0) {
+            continue;
         }
-        identity->key = key;
-        identity->key_size = (unsigned int)size;
+        *position = (long)(pair.at - (const char *)source);
+        if (!iothubi_split(&pair, '=', &key)) {
+            return IOTHUB_CODE_STRING_SYNTAX;
+        }
+        index = iothubi_find_name(iothubi_connection_keys, &key);
+        if (index < 0) {                         /* unknown keys are skipped, as the SDK does */
+            unknown = unknown < 0 ? *position : unknown;
+        } else if (!iothubi_identity_take(identity, index, &pair, writer)) {
+            return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + index);
+        }
     }
+    code = iothubi_identity_check(identity);
+    *position = code != IOTHUB_CODE_CREDENTIAL_CONFLICT ? unknown : -1;
+    return code;
+}
+
+/* The SDK's configuration. Host and suffix are one name in two parts: the port stands at its end. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_read_config(iothubi_identity *identity, const void *source, iothubi_writer *writer, long *position)
+{
+    const IOTHUB_CLIENT_CONFIG *config = (const IOTHUB_CLIENT_CONFIG *)source;
+    iothubi_span values[IOTHUBI_X509], hub;
+    const char *start = iothubi_keep_here(writer);
+    int key;
+    IOTHUB_MEMSET(identity, 0, sizeof *identity);
+    *position = -1;
+    iothubi_span_of(&values[IOTHUBI_HOST_NAME], config->iotHubName);
+    iothubi_span_of(&values[IOTHUBI_DEVICE_ID], config->deviceId);
+    iothubi_span_of(&values[IOTHUBI_MODULE_ID], NULL);
+    iothubi_span_of(&values[IOTHUBI_GATEWAY_HOST_NAME], config->protocolGatewayHostName);
+    iothubi_span_of(&values[IOTHUBI_SHARED_ACCESS_SIGNATURE], config->deviceSasToken);
+    iothubi_span_of(&values[IOTHUBI_SHARED_ACCESS_KEY], config->deviceKey);
+    if (values[IOTHUBI_HOST_NAME].size != 0 && config->iotHubSuffix != NULL && config->iotHubSuffix[0] != '\0') {
+        unsigned int port;
+        hub = values[IOTHUBI_HOST_NAME];
+        iothubi_span_of(&values[IOTHUBI_HOST_NAME], config->iotHubSuffix);
+        if (!iothubi_split_host(&hub, &port) || port != 0) {
+            return IOTHUB_CODE_HOST_NAME_INVALID;
+        }
+        iothubi_write(writer, hub.at, hub.size);
+        iothubi_write_byte(writer, '.');
+    }
+    for (key = 0; key < IOTHUBI_X509; ++key) {
+        int given = key < IOTHUBI_SHARED_ACCESS_SIGNATURE ? values[key].size != 0 : values[key].at != NULL;
+        if (given && !iothubi_identity_take(identity, key, &values[key], writer)) {
+            return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + key);
+        }
+        if (key == IOTHUBI_HOST_NAME) {
+            if (writer->length > IOTHUBI_HOST_MAXIMUM + 1u) {
+                return IOTHUB_CODE_HOST_NAME_INVALID;
+            }
+            identity->text[key] = start;
+        }
+    }
+    if (config->deviceKey == NULL && config->deviceSasToken == NULL) {
+        identity->given |= 1u << IOTHUBI_X509;
+    }
+    return iothubi_identity_check(identity);
 }
 
 /* ---- SAS tokens (IoT Hub: "Control access to IoT Hub using shared access signatures") ---- */
@@ -1667,12 +1562,12 @@ IOTHUBI_PRIVATE void iothubi_write_encoded_text(iothubi_writer *writer, const ch
 /* The resource, percent-encoded: the service checks the signature over the text of "sr" as it received it. */
 IOTHUBI_PRIVATE void iothubi_write_resource(iothubi_writer *writer, const iothubi_identity *identity)
 {
-    iothubi_write_encoded_text(writer, identity->host);
+    iothubi_write_encoded_text(writer, identity->text[IOTHUBI_HOST_NAME]);
     IOTHUBI_WRITE_CONST(writer, iothubi_devices_encoded);
-    iothubi_write_encoded_text(writer, identity->device);
-    if (identity->module != NULL) {
+    iothubi_write_encoded_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
+    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_modules_encoded);
-        iothubi_write_encoded_text(writer, identity->module);
+        iothubi_write_encoded_text(writer, identity->text[IOTHUBI_MODULE_ID]);
     }
 }
 
@@ -1684,7 +1579,7 @@ IOTHUBI_PRIVATE void iothubi_write_string_to_sign(iothubi_writer *writer, const 
     iothubi_write_decimal(writer, expiry);
 }
 
-static IOTHUB_CONST char iothubi_token_resource[] = "sr=";
+static IOTHUB_CONST char iothubi_token_start[] = "SharedAccessSignature sr=";
 static IOTHUB_CONST char iothubi_token_signature[] = "&sig=";
 static IOTHUB_CONST char iothubi_token_expires[] = "&se=";
 
@@ -1694,7 +1589,6 @@ IOTHUBI_PRIVATE void iothubi_write_token(iothubi_writer *writer, const iothubi_i
     char signature[44];
     iothubi_digest_to_base64(digest, signature);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_start);
-    IOTHUBI_WRITE_CONST(writer, iothubi_token_resource);
     iothubi_write_resource(writer, identity);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_signature);
     iothubi_write_encoded(writer, signature, sizeof signature, 0);
@@ -2305,6 +2199,7 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
 #define IOTHUBI_OUTBOX_H
 
 #define IOTHUBI_OUTBOX_ID_LAST 0xFFF0u           /* ids 1 to this one; those above are for control packets */
+#define IOTHUBI_OUTBOX_SLOTS_MAXIMUM (IOTHUBI_OUTBOX_ID_LAST / 2u) /* more could not be told apart by packet id */
 #define IOTHUBI_OUTBOX_BYTES_PER_RECORD 256u     /* default share: a message of 128 bytes, its topic and its record */
 
 enum {
@@ -2341,7 +2236,7 @@ typedef struct iothubi_outbox_tag {
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_default_slots(size_t size)
 {
     size_t slots = size / IOTHUBI_OUTBOX_BYTES_PER_RECORD;
-    return slots == 0 ? 1u : slots > IOTHUBI_OUTBOX_ID_LAST / 2u ? IOTHUBI_OUTBOX_ID_LAST / 2u : (unsigned int)slots;
+    return slots == 0 ? 1u : slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM ? IOTHUBI_OUTBOX_SLOTS_MAXIMUM : (unsigned int)slots;
 }
 
 /* memory is aligned for a record; slots of them fit into size. */
@@ -2477,10 +2372,12 @@ typedef enum iothubi_retry_kind_tag {
 } iothubi_retry_kind;
 
 typedef struct iothubi_retry_tag {
+    /* milliseconds before attempt number count (1 for the first after a loss), from 32 random bits; NULL: no attempt */
+    uint32_t (*delay)(const struct iothubi_retry_tag *retry, iothubi_retry_kind kind, uint32_t random);
     uint32_t limit_s;                            /* give up after so long; 0: never */
     uint32_t since_s;                            /* uptime of the first failure of this count */
     uint32_t delay_ms;                           /* the last one */
-    uint32_t base_s;                             /* W; 0: the policy's default */
+    uint32_t base_s;                             /* W */
     uint32_t cap_s;                              /* M for all kinds of failure; 0: the defaults */
     unsigned char policy;
     unsigned char count;                         /* failures since a lasting connection; sticks at 255 */
@@ -2503,26 +2400,21 @@ IOTHUBI_PRIVATE uint32_t iothubi_retry_doubled(uint32_t base, unsigned int doubl
     return base < cap ? base : cap;
 }
 
-/* The longest delay now, in seconds. */
-IOTHUBI_PRIVATE uint32_t iothubi_retry_cap(const iothubi_retry *retry, iothubi_retry_kind kind)
+/* The default policy: full jitter, the first attempt too: waves of a fleet flatten with it. A hub that refuses one device
+   refuses others: its whole cap is drawn from at once, to make room. */
+IOTHUBI_PRIVATE uint32_t iothubi_retry_jittered(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
 {
-    if (retry->cap_s != 0) {
-        return retry->cap_s;
-    }
-    if (retry->policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER) {
-        return IOTHUBI_RETRY_CAP_PLAIN_S;
-    }
-    return kind == IOTHUBI_RETRY_UNREACHED ? IOTHUBI_RETRY_CAP_UNREACHED_S
+    uint32_t cap = retry->cap_s != 0 ? retry->cap_s : kind == IOTHUBI_RETRY_UNREACHED ? IOTHUBI_RETRY_CAP_UNREACHED_S
         : iothubi_retry_doubled(IOTHUBI_RETRY_CAP_REFUSED_S, retry->answered != 0 ? retry->answered - 1u : 0, IOTHUBI_RETRY_CAP_MAXIMUM_S);
+    return iothubi_uniform(random, kind == IOTHUBI_RETRY_REFUSED ? cap * 1000u
+        : iothubi_retry_doubled(retry->base_s * 1000u, retry->count, cap * 1000u));
 }
 
-/* Milliseconds before attempt number retry->count (1 for the first after a loss). */
-IOTHUBI_PRIVATE uint32_t iothubi_retry_delay(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
+/* The policies that SetRetryPolicy brings along. */
+IOTHUBI_PRIVATE uint32_t iothubi_retry_plain(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
 {
-    int exponential = retry->policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF
-        || retry->policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
-    uint32_t base = (retry->base_s != 0 ? retry->base_s : exponential ? 1u : 5u) * 1000u;
-    uint32_t cap = iothubi_retry_cap(retry, kind) * 1000u;
+    uint32_t base = retry->base_s * 1000u, cap = (retry->cap_s != 0 ? retry->cap_s : IOTHUBI_RETRY_CAP_PLAIN_S) * 1000u;
+    (void)kind;
     switch (retry->policy) {
     case IOTHUB_CLIENT_RETRY_IMMEDIATE:
         return 0;
@@ -2532,13 +2424,27 @@ IOTHUBI_PRIVATE uint32_t iothubi_retry_delay(const iothubi_retry *retry, iothubi
         return base > cap / retry->count ? cap : base * retry->count;
     case IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF:
         return iothubi_retry_doubled(base, retry->count - 1u, cap);
-    case IOTHUB_CLIENT_RETRY_RANDOM:
+    default:
         return iothubi_uniform(random, base);
-    default:                                     /* full jitter: waves of a fleet flatten with the first attempt ... */
-        if (kind == IOTHUBI_RETRY_REFUSED) {
-            return iothubi_uniform(random, cap); /* ... and a hub that refuses one device refuses others: make room at once */
-        }
-        return iothubi_uniform(random, iothubi_retry_doubled(base, retry->count, cap));
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_retry_begin(iothubi_retry *retry)
+{
+    IOTHUB_MEMSET(retry, 0, sizeof *retry);
+    retry->policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
+    retry->delay = iothubi_retry_jittered;
+    retry->base_s = 1;
+}
+
+IOTHUBI_PRIVATE void iothubi_retry_choose(iothubi_retry *retry, IOTHUB_CLIENT_RETRY_POLICY policy, uint32_t limit_s)
+{
+    iothubi_retry_begin(retry);
+    retry->limit_s = limit_s;
+    retry->policy = (unsigned char)policy;
+    if (policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER) {
+        retry->delay = policy != IOTHUB_CLIENT_RETRY_NONE ? iothubi_retry_plain : NULL;
+        retry->base_s = policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF ? 1u : 5u;
     }
 }
 
@@ -2554,14 +2460,14 @@ IOTHUBI_PRIVATE int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, i
     if (kind == IOTHUBI_RETRY_LOST || retry->count == 0) {
         retry->since_s = now_s;
     }
-    if (retry->policy == IOTHUB_CLIENT_RETRY_NONE || (retry->limit_s != 0 && now_s - retry->since_s >= retry->limit_s)) {
+    if (retry->delay == NULL || (retry->limit_s != 0 && now_s - retry->since_s >= retry->limit_s)) {
         return 0;
     }
     retry->count = (unsigned char)(retry->count < 255 ? retry->count + 1 : 255);
     if (kind != IOTHUBI_RETRY_UNREACHED && !lasting && retry->answered < 255) {
         ++retry->answered;
     }
-    retry->delay_ms = iothubi_retry_delay(retry, kind, random);
+    retry->delay_ms = retry->delay(retry, kind, random);
     return 1;
 }
 
@@ -3244,6 +3150,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_ping(iothubi_mqtt_session *session, ui
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TRANSPORT_H)
 #define IOTHUBI_TRANSPORT_H
 
+struct iothubi_client;
+struct iothubi_mqtt_event_source_tag;
+
 typedef enum iothubi_state_tag {
     IOTHUBI_STOPPED,                             /* by the caller; also a new client before its first DoWork */
     IOTHUBI_GAVE_UP,                             /* the retry policy's rest */
@@ -3254,6 +3163,37 @@ typedef enum iothubi_state_tag {
     IOTHUBI_READY,
     IOTHUBI_DRAINING                             /* a planned end: acknowledgements may still land */
 } iothubi_state;
+
+/* The part of IOTHUB_STATISTICS that is counted, not derived. */
+typedef struct iothubi_counters_tag {
+    uint32_t accepted;
+    uint32_t confirmed[4];                       /* by IOTHUB_CLIENT_CONFIRMATION_RESULT */
+    uint32_t refused;
+    uint32_t sent;
+    uint32_t repeated;
+    uint32_t acknowledgements_unknown;
+    uint32_t received_unhandled;
+    uint32_t attempts;
+    uint32_t connections;
+    uint32_t renewals;
+    uint32_t pings;
+    uint32_t bytes_read;
+    uint32_t bytes_written;
+} iothubi_counters;
+
+IOTHUBI_CHECK(counters, offsetof(IOTHUB_STATISTICS, messages_waiting) == sizeof(iothubi_counters));
+
+/* What some options bring along. A program that does not call SetOption does not link it. */
+typedef struct iothubi_extras_tag {
+    /* message_timeout: a new message's deadline is noted; with NULL: the messages whose time is up are confirmed */
+    void (*age)(struct iothubi_client *client, iothubi_record *record);
+    /* poison_limit: a connection was lost while one message alone was in flight */
+    void (*suspect)(struct iothubi_client *client);
+    /* diag_sampling_percentage: marks a message, if it is its turn */
+    void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
+    /* will: its two fields in CONNECT */
+    void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
+} iothubi_extras;
 
 struct iothubi_client {
     /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
@@ -3275,7 +3215,6 @@ struct iothubi_client {
     unsigned char sampling_percentage;           /* option */
     unsigned char poison_limit;                  /* option; 0: off */
     unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
-    unsigned char pool_slot;                     /* from 1; 0: placed by the caller */
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
@@ -3310,15 +3249,24 @@ struct iothubi_client {
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
     unsigned char digest[32];                    /* signature of the token of this attempt */
-    IOTHUB_STATISTICS statistics;
+    const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
+#ifndef IOTHUB_NO_STATISTICS
+    iothubi_counters counters;
+#endif
 };
+
+#ifndef IOTHUB_NO_STATISTICS
+#define IOTHUBI_COUNT(client, counter, number) ((client)->counters.counter += (uint32_t)(number))
+#else
+#define IOTHUBI_COUNT(client, counter, number) ((void)(number))
+#endif
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
     /* NONE, or why this transport cannot carry these names */
-    IOTHUB_CODE (*accepts)(const iothubi_settings *settings);
+    IOTHUB_CODE (*accepts)(const iothubi_identity *identity);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
     IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
     /* the stream is open */
@@ -3371,7 +3319,7 @@ IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
     client->ready_s = client->uptime_s;
-    client->statistics.connections += 1;
+    IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
 }
@@ -3382,12 +3330,7 @@ IOTHUBI_PRIVATE void iothubi_confirm(struct iothubi_client *client, iothubi_reco
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = record->callback;
     void *context = record->context;
     iothubi_outbox_done(&client->outbox, record);
-    switch (result) {
-    case IOTHUB_CLIENT_CONFIRMATION_OK: client->statistics.confirmed_ok += 1; break;
-    case IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY: client->statistics.confirmed_destroy += 1; break;
-    case IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT: client->statistics.confirmed_timeout += 1; break;
-    default: client->statistics.confirmed_error += 1; break;
-    }
+    IOTHUBI_COUNT(client, confirmed[result], 1);
     if (callback != NULL) {
         IOTHUB_UNLOCK();
         callback(result, context);
@@ -3409,7 +3352,7 @@ IOTHUBI_PRIVATE int iothubi_seed(struct iothubi_client *client)
         return 0;
     }
     seed = 2166136261u;
-    for (id = client->identity.device; *id != '\0'; ++id) {
+    for (id = client->identity.text[IOTHUBI_DEVICE_ID]; *id != '\0'; ++id) {
         seed = ((seed ^ (unsigned char)*id) * 16777619u) & 0xFFFFFFFFu;
     }
     seed ^= (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -3453,7 +3396,8 @@ IOTHUBI_PRIVATE uint32_t iothubi_wall_time(const struct iothubi_client *client)
 typedef struct iothubi_mqtt_event_source_tag {
     const struct iothubi_client *client;
     IOTHUB_MESSAGE_HANDLE message;
-    uint32_t sampled_time;                       /* 0: this message is not sampled */
+    void (*write_sample)(iothubi_writer *writer, const struct iothubi_mqtt_event_source_tag *source); /* NULL: it is not sampled */
+    uint32_t sampled_time;
     char sampled_id[8];
 } iothubi_mqtt_event_source;
 
@@ -3498,15 +3442,11 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothub
         }
         iothubi_write_encoded(writer, entry.value, entry.value_size, keep);
     }
-    if (source->sampled_time != 0) {
+    if (source->write_sample != NULL) {
         if (writer->length != start) {
             iothubi_write_byte(writer, '&');
         }
-        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_ID);
-        iothubi_write(writer, source->sampled_id, sizeof source->sampled_id);
-        iothubi_write_byte(writer, '&');
-        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_TIME);
-        iothubi_write_decimal(writer, source->sampled_time);
+        source->write_sample(writer, source);
     }
 }
 
@@ -3520,16 +3460,25 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void
     const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
     const iothubi_identity *identity = &source->client->identity;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
-    iothubi_write_text(writer, identity->device);
-    if (identity->module != NULL) {
+    iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
+    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
-        iothubi_write_text(writer, identity->module);
+        iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
     iothubi_mqtt_write_bag(writer, source);
 }
 
-/* ---- telemetry ---- */
+/* ---- sampling for diagnostics ---- */
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_sample(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
+{
+    iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_ID);
+    iothubi_write(writer, source->sampled_id, sizeof source->sampled_id);
+    iothubi_write_byte(writer, '&');
+    iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_TIME);
+    iothubi_write_decimal(writer, source->sampled_time);
+}
 
 /* The SDK's sampling: message k is marked when floor((k-2)p/100) < floor((k-1)p/100); with n = k-1 that is n*p mod 100 < p. */
 IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_mqtt_event_source *source)
@@ -3537,16 +3486,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     static IOTHUB_CONST char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     uint32_t p = client->sampling_percentage;
     unsigned int i;
-    source->sampled_time = 0;
     if (client->sampled % 100u * p % 100u >= p || !iothubi_seed(client)
         || iothubi_map_get(&source->message->map, IOTHUBI_PROPERTY_DIAGNOSTIC_ID, NULL) != NULL) {
         return;
     }
+    source->write_sample = iothubi_mqtt_write_sample;
     source->sampled_time = iothubi_wall_time(client);
     for (i = 0; i < sizeof source->sampled_id; ++i) {
         source->sampled_id[i] = (char)IOTHUB_CONST_BYTE(digits + (size_t)(iothubi_random(client) % 36u));
     }
 }
+
+/* ---- telemetry ---- */
 
 /* Would the hub close the connection over this message? It counts the body, names and values, as they are sent. */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *source, size_t topic_size)
@@ -3554,7 +3505,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     IOTHUB_MESSAGE_HANDLE message = source->message;
     iothubi_entry entry;
     size_t at = 0;
-    uint32_t size = source->sampled_time != 0 ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
+    uint32_t size = source->write_sample != NULL ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
     if (topic_size > IOTHUBI_MQTT_TOPIC_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
@@ -3577,7 +3528,10 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     *missing = 0;
     source.client = client;
     source.message = message;
-    iothubi_mqtt_sample(client, &source);
+    source.write_sample = NULL;
+    if (client->sampling_percentage != 0) {
+        client->extras->sample(client, &source);
+    }
     topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
     if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
@@ -3611,10 +3565,10 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
 IOTHUBI_PRIVATE void iothubi_mqtt_write_client_id(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    iothubi_write_text(writer, client->identity.device);
-    if (client->identity.module != NULL) {
+    iothubi_write_text(writer, client->identity.text[IOTHUBI_DEVICE_ID]);
+    if (client->identity.text[IOTHUBI_MODULE_ID] != NULL) {
         iothubi_write_byte(writer, '/');
-        iothubi_write_text(writer, client->identity.module);
+        iothubi_write_text(writer, client->identity.text[IOTHUBI_MODULE_ID]);
     }
 }
 
@@ -3625,7 +3579,7 @@ static IOTHUB_CONST char iothubi_mqtt_model[] = "&model-id=";
 IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    iothubi_write_text(writer, client->identity.host);
+    iothubi_write_text(writer, client->identity.text[IOTHUBI_HOST_NAME]);
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
@@ -3642,8 +3596,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_password(iothubi_writer *writer, const void *context)
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
-    if (client->identity.credential == IOTHUBI_CREDENTIAL_TOKEN) {
-        iothubi_write_text(writer, client->identity.token);
+    if (client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] != NULL) {
+        iothubi_write_text(writer, client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE]);
     } else {
         iothubi_write_token(writer, &client->identity, client->digest, client->token_expiry);
     }
@@ -3655,6 +3609,17 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_will_body(iothubi_writer *writer, const 
     iothubi_write(writer, client->will->body, client->will->body_size);
 }
 
+/* The will's topic and body. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_will(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    iothubi_mqtt_event_source source;
+    source.client = client;
+    source.message = client->will;
+    source.write_sample = NULL;
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic, &source);
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_will_body, client);
+}
+
 /* What follows the fixed header: protocol, flags, keep-alive, then client id, will, user name, password (section 3.1.3). */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const void *context)
 {
@@ -3663,12 +3628,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
     iothubi_mqtt_write_connect_header(writer, flags, client->mqtt.keep_alive_s);
     iothubi_mqtt_write_field(writer, iothubi_mqtt_write_client_id, client);
     if ((flags & IOTHUBI_MQTT_WILL) != 0) {
-        iothubi_mqtt_event_source source;
-        source.client = client;
-        source.message = client->will;
-        source.sampled_time = 0;
-        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic, &source);
-        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_will_body, client);
+        client->extras->write_will(writer, client);
     }
     iothubi_mqtt_write_field(writer, iothubi_mqtt_write_user_name, client);
     if ((flags & IOTHUBI_MQTT_PASSWORD) != 0) {
@@ -3679,27 +3639,25 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
 /* ---- the verbs ---- */
 
 /* '+' and '#' are allowed in ids but not in a topic name [MQTT-3.3.2-2], so such an identity cannot send over MQTT. */
-IOTHUBI_PRIVATE int iothubi_mqtt_has_wildcard(const iothubi_span *id)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_identity *identity)
 {
-    size_t i;
-    for (i = 0; i < id->size; ++i) {
-        if (id->at[i] == '+' || id->at[i] == '#') {
-            return 1;
+    static IOTHUB_CONST char wildcards[] = "+#";
+    int key;
+    for (key = IOTHUBI_DEVICE_ID; key <= IOTHUBI_MODULE_ID; ++key) {
+        const char *id = identity->text[key];
+        for (; id != NULL && *id != '\0'; ++id) {
+            if (iothubi_find_byte(wildcards, *id) >= 0) {
+                return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + key);
+            }
         }
     }
-    return 0;
-}
-
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_settings *settings)
-{
-    return iothubi_mqtt_has_wildcard(&settings->device) ? IOTHUB_CODE_DEVICE_ID_INVALID
-        : iothubi_mqtt_has_wildcard(&settings->module) ? IOTHUB_CODE_MODULE_ID_INVALID : IOTHUB_CODE_NONE;
+    return IOTHUB_CODE_NONE;
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_start(struct iothubi_client *client)
 {
     unsigned int flags = IOTHUBI_MQTT_USER_NAME;
-    if (client->identity.credential != IOTHUBI_CREDENTIAL_X509) {
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)) {
         flags |= IOTHUBI_MQTT_PASSWORD;
     }
     if (client->mqtt_options.clean_session) {
@@ -3733,7 +3691,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     if (record != NULL) {
         iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
     } else {
-        client->statistics.acknowledgements_unknown += 1;
+        IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
     }
 }
 
@@ -3762,7 +3720,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_dispatch(struct iothubi_client *client, iothub
         break;                                   /* nobody asked for it: read in step, and left unacknowledged at its end */
     case IOTHUBI_MQTT_GOT_PUBLISH_END:
         IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
-        client->statistics.received_unhandled += 1;
+        IOTHUBI_COUNT(client, received_unhandled, 1);
         break;
     case IOTHUBI_MQTT_MALFORMED:
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
@@ -3796,8 +3754,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
 {
     iothubi_record *record;
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &size, client->now)) != NULL) {
-        client->statistics.sent += 1;
-        client->statistics.repeated += (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0;
+        IOTHUBI_COUNT(client, sent, 1);
+        IOTHUBI_COUNT(client, repeated, (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0);
         IOTHUBI_TRACE(client, "sent PUBLISH");
         if (!iothubi_mqtt_is_qos1(&client->outbox, record)) {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
@@ -3814,7 +3772,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
 {
     if (what == IOTHUB_CODE_NONE) {
         iothubi_mqtt_session_ping(&client->mqtt, client->now);
-        client->statistics.pings += 1;
+        IOTHUBI_COUNT(client, pings, 1);
         IOTHUBI_TRACE(client, "sending PINGREQ");
         return;
     }
@@ -3934,7 +3892,7 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
         return;
     }
-    client->statistics.renewals += 1;
+    IOTHUBI_COUNT(client, renewals, 1);
     iothubi_attempt(client);
     client->busy = 1;                            /* at once */
     if (renewal) {
@@ -3947,21 +3905,12 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
    (after a loss with messages in flight they are sent one by one, so that the guilty one is found). */
 IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t lasted_s)
 {
-    iothubi_outbox *outbox = &client->outbox;
     client->cuts = (unsigned char)(lasted_s >= IOTHUBI_RETRY_LASTING_S ? 0 : client->cuts < 255 ? client->cuts + 1 : 255);
     if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
         client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
     }
-    if (client->poison_limit != 0 && outbox->in_flight == 1) {
-        iothubi_record *record = iothubi_outbox_record(outbox, 0);
-        if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
-            IOTHUB_ERROR error;
-            client->error.code = IOTHUB_CODE_POISON_MESSAGE;
-            error = client->error;
-            outbox->in_flight = 0;
-            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
-            client->error = error;               /* a send in the callback may have been refused */
-        }
+    if (client->poison_limit != 0 && client->outbox.in_flight == 1) {
+        client->extras->suspect(client);
     }
 }
 
@@ -4065,11 +4014,13 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
 IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
 {
     uint32_t now = iothubi_wall_time(client), expiry = 0;
+    const char *token;
     if (client->token != NULL) {
-        client->identity.token = client->token;
+        client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] = client->token;
         client->token = NULL;
     }
-    iothubi_token_expiry(client->identity.token, IOTHUB_STRLEN(client->identity.token), &expiry);
+    token = client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE];
+    iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry);
     if (now != 0 && expiry <= now) {
         iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_TOKEN_EXPIRED);
         return 0;
@@ -4086,21 +4037,11 @@ IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
     }
-    switch (client->identity.credential) {
-    case IOTHUBI_CREDENTIAL_KEY:
-        if (!iothubi_sign(client)) {
-            return;
-        }
-        break;
-    case IOTHUBI_CREDENTIAL_TOKEN:
-        if (!iothubi_check_token(client)) {
-            return;
-        }
-        break;
-    default:
-        break;
+    if (!(IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_KEY) ? iothubi_sign(client)
+            : IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509) || iothubi_check_token(client))) {
+        return;
     }
-    client->statistics.attempts += 1;
+    IOTHUBI_COUNT(client, attempts, 1);
     iothubi_enter(client, IOTHUBI_OPENING);
 }
 
@@ -4108,8 +4049,9 @@ IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     const iothubi_identity *identity = &client->identity;
+    int gateway = IOTHUBI_GIVEN(identity, IOTHUBI_GATEWAY_HOST_NAME);
     long raw;
-    int result = io->open(io->context, identity->gateway != NULL ? identity->gateway : identity->host,
+    int result = io->open(io->context, identity->text[gateway ? IOTHUBI_GATEWAY_HOST_NAME : IOTHUBI_HOST_NAME],
         identity->port != 0 ? identity->port : client->transport->port);
     if (result < 0) {
         iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);
@@ -4140,7 +4082,7 @@ IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
             iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, size);
         } else {
             client->heard = 1;
-            client->statistics.bytes_read += (uint32_t)size;
+            IOTHUBI_COUNT(client, bytes_read, (uint32_t)size);
             client->transport->input(client, client->inbox, (size_t)size);
         }
     }
@@ -4185,7 +4127,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
                 break;
             }
             client->unpushed = 1;
-            client->statistics.bytes_written += (uint32_t)taken;
+            IOTHUBI_COUNT(client, bytes_written, (uint32_t)taken);
             client->transport->taken(client, (size_t)taken);
         }
     }
@@ -4235,30 +4177,6 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
     }
 }
 
-/* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
-IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
-{
-    unsigned int left = client->outbox.count, id = client->outbox.first_id;
-    client->expiring = 0;
-    for (; left != 0; --left) {
-        /* A confirmation's callback may send: go by packet id, new messages come after those counted here. */
-        unsigned int index = iothubi_outbox_index(&client->outbox, id);
-        id = id < IOTHUBI_OUTBOX_ID_LAST ? id + 1u : 1u;
-        if (index < client->outbox.count) {
-            iothubi_record *record = iothubi_outbox_record(&client->outbox, index);
-            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {
-                continue;
-            }
-            if (record->expires - client->now - 1u >= 0x7FFFFFFFu) {
-                iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
-            } else if (!client->expiring || record->expires - client->now < client->expiry_tick - client->now) {
-                client->expiring = 1;
-                client->expiry_tick = record->expires;
-            }
-        }
-    }
-}
-
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_DRAINING);
@@ -4276,7 +4194,7 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
         client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         break;
     case IOTHUBI_DUE_MESSAGE:
-        iothubi_expire(client);
+        client->extras->age(client, NULL);
         break;
     case IOTHUB_CODE_OPEN_TIMEOUT:
         iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
@@ -4437,20 +4355,14 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     size_t missing;
     IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
     if (code != IOTHUB_CODE_NONE) {
-        client->statistics.refused += 1;
+        IOTHUBI_COUNT(client, refused, 1);
         return iothubi_refuse(client, code, missing);
     }
     record->callback = callback;
     record->context = context;
-    client->statistics.accepted += 1;
+    IOTHUBI_COUNT(client, accepted, 1);
     if (client->message_timeout_ms != 0) {
-        uint32_t now = client->platform->milliseconds(client->platform->context), left = client->expiry_tick - now;
-        record->expiring = 1;
-        record->expires = now + client->message_timeout_ms;
-        if (!client->expiring || (left <= 0x7FFFFFFFu && client->message_timeout_ms < left)) { /* an overdue one stays */
-            client->expiry_tick = record->expires;
-        }
-        client->expiring = 1;
+        client->extras->age(client, record);
     }
     if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
         iothubi_wake(client);
@@ -4482,227 +4394,217 @@ static union iothubi_client_slot {
     struct iothubi_client client;
     unsigned char bytes[IOTHUBI_POOL_CLIENT_SIZE];
 } iothubi_client_pool[IOTHUB_POOL_CLIENTS];
-static unsigned char iothubi_client_pool_used[IOTHUB_POOL_CLIENTS];
 #endif
 
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_LAYER layer, IOTHUB_CODE code, long raw, size_t missing)
-{
-    iothubi_error_set(&iothubi_creation_error, layer, code, raw);
-    iothubi_creation_error.bytes_missing = missing;
-    return NULL;
-}
-
 /* HMAC is needed for a key only. */
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, unsigned int credential)
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, const iothubi_identity *identity)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
         && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && (platform->hmac_sha256 != NULL || credential != IOTHUBI_CREDENTIAL_KEY);
+        && platform->random != NULL && (platform->hmac_sha256 != NULL || !IOTHUBI_GIVEN(identity, IOTHUBI_SHARED_ACCESS_KEY));
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
 {
-    const struct iothubi_client *client;
-    for (client = iothubi_clients; client != NULL; client = client->next) {
-        if (client->platform == platform) {
-            return 0;
-        }
+    const struct iothubi_client *client = iothubi_clients;
+    while (client != NULL && client->platform != platform) {
+        client = client->next;
     }
-    return 1;
+    return client == NULL;
 }
 
-IOTHUBI_PRIVATE size_t iothubi_text_size(const iothubi_settings *settings)
+/* A client in place, the rest of it zero. */
+IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRANSPORT_PROVIDER *transport, const IOTHUB_PLATFORM *platform)
 {
-    iothubi_identity identity;
-    iothubi_writer measure;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    iothubi_identity_keep(&identity, settings, &measure);
-    return measure.length;
-}
-
-IOTHUBI_PRIVATE void iothubi_default_options(struct iothubi_client *client)
-{
+    client->transport = transport;
+    client->platform = platform;
+    client->running = 1;
     client->token_lifetime_s = 3600;
     client->open_timeout_s = 60;
     client->keep_escapes = 1;
-    client->retry.policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
+    iothubi_retry_begin(&client->retry);
     client->mqtt_options.keep_alive_s = 180;
     client->mqtt_options.ping_timeout_s = 60;
     client->mqtt_options.connect_timeout_s = 60;
     client->mqtt_options.acknowledgement_timeout_s = 120;
-    client->mqtt_options.in_flight = 64;
+    client->mqtt_options.in_flight = client->mqtt.window = 64;
     client->mqtt_options.pipelined = 1;
     client->mqtt_options.qos = 1;
-}
-
-/* Lays the block out: struct, outbox, inbox, text. The sizes were checked. */
-IOTHUBI_PRIVATE void iothubi_lay_out(struct iothubi_client *client, const iothubi_settings *settings, const IOTHUB_MEMORY *memory,
-    unsigned int slots, size_t text_size)
-{
-    unsigned char *at = (unsigned char *)client + sizeof *client;
-    iothubi_writer text;
-    IOTHUB_MEMSET(client, 0, sizeof *client);
-    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
-    at += memory->outbox_size;
-    client->inbox = at;
-    client->inbox_size = memory->inbox_size;
-    at += memory->inbox_size;
-    iothubi_write_begin(&text, at, 0, text_size);
-    iothubi_identity_keep(&client->identity, settings, &text);
+    client->error.retryable = 1;                 /* nothing stands in the way */
+    client->now = client->state_tick = platform->milliseconds(platform->context);
+    client->next = iothubi_clients;
+    iothubi_clients = client;
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const struct iothubi_client *client)
+IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
-    if (client->identity.credential == IOTHUBI_CREDENTIAL_KEY) {
-        iothubi_write_string_to_sign(&measure, &client->identity, 0xFFFFFFFFu);
+    if (identity->key != NULL) {
+        iothubi_write_string_to_sign(&measure, identity, 0xFFFFFFFFu);
     }
     return measure.length > IOTHUB_INBOX_MINIMUM ? measure.length : IOTHUB_INBOX_MINIMUM;
 }
 
-/* A client in the caller's block. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_place(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    size_t text_size = iothubi_text_size(settings), need, records;
-    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size);
-    if (slots > IOTHUBI_OUTBOX_ID_LAST / 2u) {
-        slots = IOTHUBI_OUTBOX_ID_LAST / 2u;     /* more could not be told apart by packet id */
+    unsigned char *at = (unsigned char *)memory->block;
+    size_t left = at != NULL ? memory->block_size : 0, parts[4];
+    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size), i;
+    IOTHUB_CODE code = IOTHUB_CODE_NONE;
+    iothubi_writer text;
+    long position;
+    if (slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
+        slots = IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
     }
-    records = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM;
-    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_MISALIGNED, 0, 0);
+    if ((size_t)at % IOTHUBI_ALIGNMENT != 0) {
+        return IOTHUB_CODE_BLOCK_MISALIGNED;
     }
-    if (memory->outbox_size < records) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_OUTBOX_TOO_SMALL, 0, records - memory->outbox_size);
+    if (memory->outbox_size < IOTHUBI_OUTBOX_MINIMUM || slots > (memory->outbox_size - IOTHUBI_OUTBOX_MINIMUM) / sizeof(iothubi_record)) {
+        *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
+        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    if (memory->inbox_size < IOTHUB_INBOX_MINIMUM) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, IOTHUB_INBOX_MINIMUM - memory->inbox_size);
+    parts[0] = sizeof *client;
+    parts[1] = memory->outbox_size;
+    parts[2] = memory->inbox_size;
+    parts[3] = text_size;
+    for (i = 0; i < 4; ++i) {
+        if (parts[i] > left) {
+            *missing += parts[i] - left;
+            left = parts[i];
+            code = IOTHUB_CODE_BLOCK_TOO_SMALL;
+        }
+        left -= parts[i];
     }
-    need = sizeof *client + text_size;
-    need = memory->outbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->outbox_size;
-    need = memory->inbox_size > IOTHUBI_SIZE_MAXIMUM - need ? IOTHUBI_SIZE_MAXIMUM : need + memory->inbox_size;
-    if (client == NULL || memory->block_size < need) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0,
-            client == NULL ? need : need - memory->block_size);
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
     }
-    iothubi_lay_out(client, settings, memory, slots, text_size);
-    need = iothubi_inbox_needed(client);
-    if (memory->inbox_size < need) {
-        return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL, 0, need - memory->inbox_size);
+    IOTHUB_MEMSET(client, 0, sizeof *client);
+    at += sizeof *client;
+    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
+    client->inbox = at += memory->outbox_size;
+    client->inbox_size = memory->inbox_size;
+    iothubi_write_begin(&text, at + memory->inbox_size, 0, text_size);
+    reader(&client->identity, source, &text, &position);
+    left = iothubi_inbox_needed(&client->identity);
+    if (memory->inbox_size < left) {
+        *missing = left - memory->inbox_size;
+        return IOTHUB_CODE_INBOX_TOO_SMALL;
     }
-    client->platform = platform;
-    client->transport = transport;
-    client->running = 1;
-    iothubi_default_options(client);
-    iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
-    iothubi_mqtt_session_begin(&client->mqtt, &client->mqtt_options);
-    client->now = client->state_tick = platform->milliseconds(platform->context);
-    return client;
+    return IOTHUB_CODE_NONE;
 }
 
-/* A client in a slot of the pool. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_place_in_pool(const iothubi_settings *settings, const TRANSPORT_PROVIDER *transport,
-    const IOTHUB_PLATFORM *platform)
+/* The memory of a slot in the pool that no live client has. False without one. */
+IOTHUBI_PRIVATE int iothubi_pool_memory(IOTHUB_MEMORY *memory)
 {
 #if IOTHUB_POOL_CLIENTS > 0
-    IOTHUB_MEMORY memory;
-    struct iothubi_client *client;
     unsigned int i;
-    for (i = 0; i < IOTHUB_POOL_CLIENTS && iothubi_client_pool_used[i]; ++i) {
-    }
-    if (i < IOTHUB_POOL_CLIENTS) {
-        memory.block = &iothubi_client_pool[i];
-        memory.block_size = sizeof iothubi_client_pool[i];
-        memory.outbox_size = IOTHUB_POOL_OUTBOX;
-        memory.inbox_size = IOTHUB_POOL_INBOX;
-        memory.outbox_messages = 0;
-        client = iothubi_place(settings, transport, platform, &memory);
-        if (client != NULL) {
-            iothubi_client_pool_used[i] = 1;
-            client->pool_slot = (unsigned char)(i + 1u);
-        } else if (iothubi_creation_error.code == IOTHUB_CODE_BLOCK_TOO_SMALL) {
-            iothubi_creation_error.code = IOTHUB_CODE_POOL_TOO_SMALL;
+    for (i = 0; i < IOTHUB_POOL_CLIENTS; ++i) {
+        const struct iothubi_client *client = iothubi_clients;
+        while (client != NULL && client != &iothubi_client_pool[i].client) {
+            client = client->next;
         }
-        return client;
+        if (client == NULL) {
+            memory->block = &iothubi_client_pool[i];
+            memory->block_size = sizeof iothubi_client_pool[i];
+            memory->outbox_size = IOTHUB_POOL_OUTBOX;
+            memory->inbox_size = IOTHUB_POOL_INBOX;
+            memory->outbox_messages = 0;
+            return 1;
+        }
     }
 #else
-    (void)settings;
-    (void)transport;
-    (void)platform;
+    (void)memory;
 #endif
-    return iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_POOL_EMPTY, 0, 0);
+    return 0;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const void *source, size_t text_size, size_t *missing,
+    struct iothubi_client **client)
+{
+    IOTHUB_MEMORY memory;
+    IOTHUB_CODE code;
+    if (!iothubi_pool_memory(&memory)) {
+        return IOTHUB_CODE_POOL_EMPTY;
+    }
+    *client = (struct iothubi_client *)memory.block;
+    code = iothubi_place(&memory, reader, source, text_size, missing);
+    return code != IOTHUB_CODE_BLOCK_TOO_SMALL ? code : IOTHUB_CODE_POOL_TOO_SMALL;
+}
+
+/* Why there is no client. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code, long position, size_t missing)
+{
+    iothubi_error_set(&iothubi_creation_error, code < IOTHUB_CODE_BLOCK_MISALIGNED ? IOTHUB_LAYER_CONFIG : IOTHUB_LAYER_MEMORY, code, position);
+    iothubi_creation_error.bytes_missing = missing;
+    return NULL;
 }
 
 /* memory NULL: from the pool. */
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(const iothubi_settings *settings, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, const void *source,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
-    struct iothubi_client *client = NULL;
+    struct iothubi_client *client = memory != NULL ? (struct iothubi_client *)memory->block : NULL;
+    iothubi_identity identity;
+    iothubi_writer measure;
+    long position = -1;
+    size_t missing = 0;
     IOTHUB_CODE code;
-    if (transport == NULL) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PROTOCOL_MISSING, 0, 0);
-    }
-    code = transport->accepts(settings);
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    code = source != NULL ? reader(&identity, source, &measure, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
     if (code != IOTHUB_CODE_NONE) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0);
+        return iothubi_creation_failed(code, position, 0);
     }
-    if (!iothubi_platform_is_complete(platform, settings->credential)) {
-        return iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
+    if (transport == NULL || !iothubi_platform_is_complete(platform, &identity)) {
+        return iothubi_creation_failed(transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
     }
     IOTHUB_LOCK();
-    if (!iothubi_platform_is_free(platform)) {
-        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PLATFORM_IN_USE, 0, 0);
+    code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
+        : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
+        : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
+    if (code == IOTHUB_CODE_NONE) {
+        code = transport->accepts(&client->identity);
+    }
+    if (code == IOTHUB_CODE_NONE) {
+        iothubi_start_life(client, transport, platform);
     } else {
-        client = memory != NULL ? iothubi_place(settings, transport, platform, memory)
-                                : iothubi_place_in_pool(settings, transport, platform);
-        if (client != NULL) {
-            client->next = iothubi_clients;
-            iothubi_clients = client;
-        }
+        client = iothubi_creation_failed(code, 0, missing);
     }
     IOTHUB_UNLOCK();
     return client;
 }
 
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_string(const char *string, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
-    const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
+/* For the creators that take memory. */
+IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_in_place(iothubi_reader reader, const void *source,
+    IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
-    iothubi_settings settings;
-    long position = 0;
-    IOTHUB_CODE code = string != NULL ? iothubi_settings_parse(&settings, string, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
-    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0)
-        : iothubi_create(&settings, protocol, platform, memory);
-}
-
-IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_from_config(const IOTHUB_CLIENT_CONFIG *config, const IOTHUB_PLATFORM *platform,
-    const IOTHUB_MEMORY *memory)
-{
-    iothubi_settings settings;
-    IOTHUB_CODE code = config != NULL ? iothubi_settings_from_config(&settings, config) : IOTHUB_CODE_HOST_NAME_MISSING;
-    return code != IOTHUB_CODE_NONE ? iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, -1, 0)
-        : iothubi_create(&settings, config->protocol, platform, memory);
+    return memory != NULL ? iothubi_create(reader, source, protocol, platform, memory)
+        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
 }
 
 IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
     size_t outbox_size, size_t inbox_size)
 {
-    iothubi_settings settings;
-    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    iothubi_identity identity;
+    iothubi_writer measure;
     long position = 0;
-    IOTHUB_CODE code = connectionString != NULL ? iothubi_settings_parse(&settings, connectionString, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
-    if (code == IOTHUB_CODE_NONE) {
-        code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : transport->accepts(&settings);
+    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    if (connectionString != NULL) {
+        code = iothubi_read_string(&identity, connectionString, &measure, &position);
+    }
+    if (code == IOTHUB_CODE_NONE && protocol == NULL) {
+        code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
     if (code != IOTHUB_CODE_NONE) {
-        iothubi_creation_failed(IOTHUB_LAYER_CONFIG, code, position, 0);
+        iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + iothubi_text_size(&settings);
+    return sizeof(struct iothubi_client) + outbox_size + inbox_size + measure.length;
 }
 
 /* ---- calls ---- */
@@ -4739,11 +4641,6 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
         link = &(*link)->next;
     }
     *link = client->next;
-#if IOTHUB_POOL_CLIENTS > 0
-    if (client->pool_slot != 0) {
-        iothubi_client_pool_used[client->pool_slot - 1] = 0;
-    }
-#endif
 }
 
 IOTHUBI_PRIVATE void iothubi_api_destroy(struct iothubi_client *client)
@@ -4825,9 +4722,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client
 {
     IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        IOTHUB_MEMSET(&client->retry, 0, sizeof client->retry);
-        client->retry.policy = (unsigned char)policy;
-        client->retry.limit_s = limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s;
+        iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
@@ -4890,7 +4785,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     IOTHUB_CLIENT_RESULT result = statistics != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     unsigned int i;
     if (result == IOTHUB_CLIENT_OK) {
-        *statistics = client->statistics;
+        IOTHUB_MEMSET(statistics, 0, sizeof *statistics);
+#ifndef IOTHUB_NO_STATISTICS
+        IOTHUB_MEMCPY(statistics, &client->counters, sizeof client->counters);
+#endif
         for (i = 0; i < client->outbox.count; ++i) {
             statistics->messages_waiting += iothubi_outbox_record(&client->outbox, i)->state != IOTHUBI_RECORD_DONE;
         }
@@ -4901,6 +4799,71 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     }
     return result;
 }
+
+/* ---- what some options bring along ---- */
+
+/* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
+IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
+{
+    unsigned int left = client->outbox.count, id = client->outbox.first_id;
+    client->expiring = 0;
+    for (; left != 0; --left) {
+        /* A confirmation's callback may send: go by packet id, new messages come after those counted here. */
+        unsigned int index = iothubi_outbox_index(&client->outbox, id);
+        id = id < IOTHUBI_OUTBOX_ID_LAST ? id + 1u : 1u;
+        if (index < client->outbox.count) {
+            iothubi_record *record = iothubi_outbox_record(&client->outbox, index);
+            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {
+                continue;
+            }
+            if (record->expires - client->now - 1u >= 0x7FFFFFFFu) {
+                iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
+            } else if (!client->expiring || record->expires - client->now < client->expiry_tick - client->now) {
+                client->expiring = 1;
+                client->expiry_tick = record->expires;
+            }
+        }
+    }
+}
+
+/* Notes a new message's age limit. */
+IOTHUBI_PRIVATE void iothubi_age(struct iothubi_client *client, iothubi_record *record)
+{
+    uint32_t now, left;
+    if (record == NULL) {
+        iothubi_expire(client);
+        return;
+    }
+    now = client->platform->milliseconds(client->platform->context);
+    left = client->expiry_tick - now;
+    record->expiring = 1;
+    record->expires = now + client->message_timeout_ms;
+    if (!client->expiring || (left <= 0x7FFFFFFFu && client->message_timeout_ms < left)) { /* an overdue one stays */
+        client->expiry_tick = record->expires;
+    }
+    client->expiring = 1;
+}
+
+/* After a loss with messages in flight they are sent one by one: the one that was alone each time is the guilty one. */
+IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
+{
+    iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
+        IOTHUB_ERROR error;
+        client->error.code = IOTHUB_CODE_POISON_MESSAGE;
+        error = client->error;
+        client->outbox.in_flight = 0;
+        iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+        client->error = error;                   /* a send in the callback may have been refused */
+    }
+}
+
+static const iothubi_extras iothubi_option_extras = {
+    iothubi_age,
+    iothubi_suspect_message,
+    iothubi_mqtt_sample,
+    iothubi_mqtt_write_will
+};
 
 /* ---- options ---- */
 
@@ -4987,7 +4950,7 @@ IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int
 IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
 {
     uint32_t expiry;
-    if (client->identity.credential != IOTHUBI_CREDENTIAL_TOKEN || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
         return 0;
     }
     client->token = token;
@@ -4999,7 +4962,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     iothubi_mqtt_event_source source;
     source.client = client;
     source.message = will;
-    source.sampled_time = 0;
+    source.write_sample = NULL;
     if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
         || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
         return 0;
@@ -5056,7 +5019,7 @@ IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsi
 
 IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigned int messages)
 {
-    if (messages == 0 || messages > IOTHUBI_OUTBOX_ID_LAST / 2u) {
+    if (messages == 0 || messages > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
         return 0;
     }
     client->mqtt_options.in_flight = messages;
@@ -5078,8 +5041,11 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_clie
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
 {
     iothubi_mqtt_options *mqtt = &client->mqtt_options;
+    iothubi_span text;
     int taken;
-    switch (iothubi_find_name(iothubi_option_names, name, IOTHUB_STRLEN(name))) {
+    client->extras = &iothubi_option_extras;
+    iothubi_span_of(&text, name);
+    switch (iothubi_find_name(iothubi_option_names, &text)) {
     case IOTHUBI_OPTION_MESSAGE_TIMEOUT: taken = iothubi_set_message_timeout(client, *(const tickcounter_ms_t *)value); break;
     case IOTHUBI_OPTION_PRODUCT_INFO: taken = iothubi_set_text(client, &client->product_info, (const char *)value); break;
     case IOTHUBI_OPTION_MODEL_ID: taken = client->model_id == NULL && iothubi_set_text(client, &client->model_id, (const char *)value); break;
@@ -5098,7 +5064,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_DO_WORK_FREQUENCY: taken = *(const tickcounter_ms_t *)value - 1u < 100u; break;
     case IOTHUBI_OPTION_X509_CERT:
     case IOTHUBI_OPTION_X509_PRIVATE_KEY:
-        return client->identity.credential == IOTHUBI_CREDENTIAL_X509
+        return IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)
             ? iothubi_set_port_option(client, name, value) : IOTHUB_CLIENT_INVALID_ARG;
     case IOTHUBI_OPTION_QOS: taken = iothubi_set_qos(client, *(const int *)value); break;
     case IOTHUBI_OPTION_CLEAN_SESSION: taken = iothubi_set_clean_session(client, *(const IOTHUB_BOOL *)value != 0); break;
@@ -5152,15 +5118,10 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform)
 #define IOTHUBI_CLIENT_OF(handle) ((struct iothubi_client *)(void *)(handle))
 #define IOTHUBI_FAMILY(Family, HANDLE) \
     IOTHUB_DEF HANDLE Family##_CreateFromConnectionString(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol) \
-    { return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, iothubi_platform, NULL); } \
+    { return (HANDLE)(void *)iothubi_create(iothubi_read_string, connectionString, protocol, iothubi_platform, NULL); } \
     IOTHUB_DEF HANDLE Family##_CreateInPlace(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, \
         const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory) \
-    { \
-        if (memory == NULL) { \
-            return (HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0); \
-        } \
-        return (HANDLE)(void *)iothubi_create_from_string(connectionString, protocol, platform, memory); \
-    } \
+    { return (HANDLE)(void *)iothubi_create_in_place(iothubi_read_string, connectionString, protocol, platform, memory); } \
     IOTHUB_DEF void Family##_Destroy(HANDLE handle) \
     { iothubi_api_destroy(IOTHUBI_CLIENT_OF(handle)); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
@@ -5196,16 +5157,15 @@ IOTHUBI_FAMILY(IoTHubModuleClient, IOTHUB_MODULE_CLIENT_HANDLE)
 
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_Create(const IOTHUB_CLIENT_CONFIG *config)
 {
-    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, iothubi_platform, NULL);
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create(iothubi_read_config, config, config != NULL ? config->protocol : NULL,
+        iothubi_platform, NULL);
 }
 
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateInPlaceFromConfig(const IOTHUB_CLIENT_CONFIG *config,
     const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
-    if (memory == NULL) {
-        return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_creation_failed(IOTHUB_LAYER_MEMORY, IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
-    }
-    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_from_config(config, platform, memory);
+    return (IOTHUB_DEVICE_CLIENT_HANDLE)(void *)iothubi_create_in_place(iothubi_read_config, config,
+        config != NULL ? config->protocol : NULL, platform, memory);
 }
 
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventToOutputAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,

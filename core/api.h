@@ -47,7 +47,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
     client->token_lifetime_s = 3600;
     client->open_timeout_s = 60;
     client->keep_escapes = 1;
-    client->retry.policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
+    iothubi_retry_begin(&client->retry);
     client->mqtt_options.keep_alive_s = 180;
     client->mqtt_options.ping_timeout_s = 60;
     client->mqtt_options.connect_timeout_s = 60;
@@ -347,9 +347,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client
 {
     IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        IOTHUB_MEMSET(&client->retry, 0, sizeof client->retry);
-        client->retry.policy = (unsigned char)policy;
-        client->retry.limit_s = limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s;
+        iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
@@ -412,7 +410,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     IOTHUB_CLIENT_RESULT result = statistics != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     unsigned int i;
     if (result == IOTHUB_CLIENT_OK) {
-        *statistics = client->statistics;
+        IOTHUB_MEMSET(statistics, 0, sizeof *statistics);
+#ifndef IOTHUB_NO_STATISTICS
+        IOTHUB_MEMCPY(statistics, &client->counters, sizeof client->counters);
+#endif
         for (i = 0; i < client->outbox.count; ++i) {
             statistics->messages_waiting += iothubi_outbox_record(&client->outbox, i)->state != IOTHUBI_RECORD_DONE;
         }
@@ -423,6 +424,71 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     }
     return result;
 }
+
+/* ---- what some options bring along ---- */
+
+/* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
+IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
+{
+    unsigned int left = client->outbox.count, id = client->outbox.first_id;
+    client->expiring = 0;
+    for (; left != 0; --left) {
+        /* A confirmation's callback may send: go by packet id, new messages come after those counted here. */
+        unsigned int index = iothubi_outbox_index(&client->outbox, id);
+        id = id < IOTHUBI_OUTBOX_ID_LAST ? id + 1u : 1u;
+        if (index < client->outbox.count) {
+            iothubi_record *record = iothubi_outbox_record(&client->outbox, index);
+            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {
+                continue;
+            }
+            if (record->expires - client->now - 1u >= 0x7FFFFFFFu) {
+                iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
+            } else if (!client->expiring || record->expires - client->now < client->expiry_tick - client->now) {
+                client->expiring = 1;
+                client->expiry_tick = record->expires;
+            }
+        }
+    }
+}
+
+/* Notes a new message's age limit. */
+IOTHUBI_PRIVATE void iothubi_age(struct iothubi_client *client, iothubi_record *record)
+{
+    uint32_t now, left;
+    if (record == NULL) {
+        iothubi_expire(client);
+        return;
+    }
+    now = client->platform->milliseconds(client->platform->context);
+    left = client->expiry_tick - now;
+    record->expiring = 1;
+    record->expires = now + client->message_timeout_ms;
+    if (!client->expiring || (left <= 0x7FFFFFFFu && client->message_timeout_ms < left)) { /* an overdue one stays */
+        client->expiry_tick = record->expires;
+    }
+    client->expiring = 1;
+}
+
+/* After a loss with messages in flight they are sent one by one: the one that was alone each time is the guilty one. */
+IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
+{
+    iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
+        IOTHUB_ERROR error;
+        client->error.code = IOTHUB_CODE_POISON_MESSAGE;
+        error = client->error;
+        client->outbox.in_flight = 0;
+        iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+        client->error = error;                   /* a send in the callback may have been refused */
+    }
+}
+
+static const iothubi_extras iothubi_option_extras = {
+    iothubi_age,
+    iothubi_suspect_message,
+    iothubi_mqtt_sample,
+    iothubi_mqtt_write_will
+};
 
 /* ---- options ---- */
 
@@ -521,7 +587,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     iothubi_mqtt_event_source source;
     source.client = client;
     source.message = will;
-    source.sampled_time = 0;
+    source.write_sample = NULL;
     if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
         || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
         return 0;
@@ -602,6 +668,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     iothubi_mqtt_options *mqtt = &client->mqtt_options;
     iothubi_span text;
     int taken;
+    client->extras = &iothubi_option_extras;
     iothubi_span_of(&text, name);
     switch (iothubi_find_name(iothubi_option_names, &text)) {
     case IOTHUBI_OPTION_MESSAGE_TIMEOUT: taken = iothubi_set_message_timeout(client, *(const tickcounter_ms_t *)value); break;

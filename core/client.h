@@ -71,7 +71,7 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
         return;
     }
-    client->statistics.renewals += 1;
+    IOTHUBI_COUNT(client, renewals, 1);
     iothubi_attempt(client);
     client->busy = 1;                            /* at once */
     if (renewal) {
@@ -84,21 +84,12 @@ IOTHUBI_PRIVATE void iothubi_left(struct iothubi_client *client)
    (after a loss with messages in flight they are sent one by one, so that the guilty one is found). */
 IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t lasted_s)
 {
-    iothubi_outbox *outbox = &client->outbox;
     client->cuts = (unsigned char)(lasted_s >= IOTHUBI_RETRY_LASTING_S ? 0 : client->cuts < 255 ? client->cuts + 1 : 255);
     if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
         client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
     }
-    if (client->poison_limit != 0 && outbox->in_flight == 1) {
-        iothubi_record *record = iothubi_outbox_record(outbox, 0);
-        if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
-            IOTHUB_ERROR error;
-            client->error.code = IOTHUB_CODE_POISON_MESSAGE;
-            error = client->error;
-            outbox->in_flight = 0;
-            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
-            client->error = error;               /* a send in the callback may have been refused */
-        }
+    if (client->poison_limit != 0 && client->outbox.in_flight == 1) {
+        client->extras->suspect(client);
     }
 }
 
@@ -229,7 +220,7 @@ IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
             : IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509) || iothubi_check_token(client))) {
         return;
     }
-    client->statistics.attempts += 1;
+    IOTHUBI_COUNT(client, attempts, 1);
     iothubi_enter(client, IOTHUBI_OPENING);
 }
 
@@ -270,7 +261,7 @@ IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
             iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, size);
         } else {
             client->heard = 1;
-            client->statistics.bytes_read += (uint32_t)size;
+            IOTHUBI_COUNT(client, bytes_read, (uint32_t)size);
             client->transport->input(client, client->inbox, (size_t)size);
         }
     }
@@ -315,7 +306,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
                 break;
             }
             client->unpushed = 1;
-            client->statistics.bytes_written += (uint32_t)taken;
+            IOTHUBI_COUNT(client, bytes_written, (uint32_t)taken);
             client->transport->taken(client, (size_t)taken);
         }
     }
@@ -365,30 +356,6 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
     }
 }
 
-/* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
-IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
-{
-    unsigned int left = client->outbox.count, id = client->outbox.first_id;
-    client->expiring = 0;
-    for (; left != 0; --left) {
-        /* A confirmation's callback may send: go by packet id, new messages come after those counted here. */
-        unsigned int index = iothubi_outbox_index(&client->outbox, id);
-        id = id < IOTHUBI_OUTBOX_ID_LAST ? id + 1u : 1u;
-        if (index < client->outbox.count) {
-            iothubi_record *record = iothubi_outbox_record(&client->outbox, index);
-            if (!record->expiring || record->state != IOTHUBI_RECORD_QUEUED) {
-                continue;
-            }
-            if (record->expires - client->now - 1u >= 0x7FFFFFFFu) {
-                iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
-            } else if (!client->expiring || record->expires - client->now < client->expiry_tick - client->now) {
-                client->expiring = 1;
-                client->expiry_tick = record->expires;
-            }
-        }
-    }
-}
-
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_DRAINING);
@@ -406,7 +373,7 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
         client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         break;
     case IOTHUBI_DUE_MESSAGE:
-        iothubi_expire(client);
+        client->extras->age(client, NULL);
         break;
     case IOTHUB_CODE_OPEN_TIMEOUT:
         iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
@@ -567,20 +534,14 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     size_t missing;
     IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
     if (code != IOTHUB_CODE_NONE) {
-        client->statistics.refused += 1;
+        IOTHUBI_COUNT(client, refused, 1);
         return iothubi_refuse(client, code, missing);
     }
     record->callback = callback;
     record->context = context;
-    client->statistics.accepted += 1;
+    IOTHUBI_COUNT(client, accepted, 1);
     if (client->message_timeout_ms != 0) {
-        uint32_t now = client->platform->milliseconds(client->platform->context), left = client->expiry_tick - now;
-        record->expiring = 1;
-        record->expires = now + client->message_timeout_ms;
-        if (!client->expiring || (left <= 0x7FFFFFFFu && client->message_timeout_ms < left)) { /* an overdue one stays */
-            client->expiry_tick = record->expires;
-        }
-        client->expiring = 1;
+        client->extras->age(client, record);
     }
     if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
         iothubi_wake(client);

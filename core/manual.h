@@ -100,6 +100,7 @@
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
+       IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
        IOTHUB_MEMCPY, IOTHUB_MEMMOVE, IOTHUB_MEMSET, IOTHUB_MEMCMP, IOTHUB_STRLEN    default: those of string.h
@@ -440,10 +441,10 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
 
 typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t accepted;                           /* SendEventAsync answered OK; = the next four and messages_waiting */
-    uint32_t confirmed_ok;
+    uint32_t confirmed_ok;                       /* in the order of IOTHUB_CLIENT_CONFIRMATION_RESULT */
+    uint32_t confirmed_destroy;
     uint32_t confirmed_timeout;
     uint32_t confirmed_error;
-    uint32_t confirmed_destroy;
     uint32_t refused;                            /* SendEventAsync answered an error for want of room */
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */

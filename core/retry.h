@@ -21,10 +21,12 @@ typedef enum iothubi_retry_kind_tag {
 } iothubi_retry_kind;
 
 typedef struct iothubi_retry_tag {
+    /* milliseconds before attempt number count (1 for the first after a loss), from 32 random bits; NULL: no attempt */
+    uint32_t (*delay)(const struct iothubi_retry_tag *retry, iothubi_retry_kind kind, uint32_t random);
     uint32_t limit_s;                            /* give up after so long; 0: never */
     uint32_t since_s;                            /* uptime of the first failure of this count */
     uint32_t delay_ms;                           /* the last one */
-    uint32_t base_s;                             /* W; 0: the policy's default */
+    uint32_t base_s;                             /* W */
     uint32_t cap_s;                              /* M for all kinds of failure; 0: the defaults */
     unsigned char policy;
     unsigned char count;                         /* failures since a lasting connection; sticks at 255 */
@@ -47,26 +49,21 @@ IOTHUBI_PRIVATE uint32_t iothubi_retry_doubled(uint32_t base, unsigned int doubl
     return base < cap ? base : cap;
 }
 
-/* The longest delay now, in seconds. */
-IOTHUBI_PRIVATE uint32_t iothubi_retry_cap(const iothubi_retry *retry, iothubi_retry_kind kind)
+/* The default policy: full jitter, the first attempt too: waves of a fleet flatten with it. A hub that refuses one device
+   refuses others: its whole cap is drawn from at once, to make room. */
+IOTHUBI_PRIVATE uint32_t iothubi_retry_jittered(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
 {
-    if (retry->cap_s != 0) {
-        return retry->cap_s;
-    }
-    if (retry->policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER) {
-        return IOTHUBI_RETRY_CAP_PLAIN_S;
-    }
-    return kind == IOTHUBI_RETRY_UNREACHED ? IOTHUBI_RETRY_CAP_UNREACHED_S
+    uint32_t cap = retry->cap_s != 0 ? retry->cap_s : kind == IOTHUBI_RETRY_UNREACHED ? IOTHUBI_RETRY_CAP_UNREACHED_S
         : iothubi_retry_doubled(IOTHUBI_RETRY_CAP_REFUSED_S, retry->answered != 0 ? retry->answered - 1u : 0, IOTHUBI_RETRY_CAP_MAXIMUM_S);
+    return iothubi_uniform(random, kind == IOTHUBI_RETRY_REFUSED ? cap * 1000u
+        : iothubi_retry_doubled(retry->base_s * 1000u, retry->count, cap * 1000u));
 }
 
-/* Milliseconds before attempt number retry->count (1 for the first after a loss). */
-IOTHUBI_PRIVATE uint32_t iothubi_retry_delay(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
+/* The policies that SetRetryPolicy brings along. */
+IOTHUBI_PRIVATE uint32_t iothubi_retry_plain(const iothubi_retry *retry, iothubi_retry_kind kind, uint32_t random)
 {
-    int exponential = retry->policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF
-        || retry->policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
-    uint32_t base = (retry->base_s != 0 ? retry->base_s : exponential ? 1u : 5u) * 1000u;
-    uint32_t cap = iothubi_retry_cap(retry, kind) * 1000u;
+    uint32_t base = retry->base_s * 1000u, cap = (retry->cap_s != 0 ? retry->cap_s : IOTHUBI_RETRY_CAP_PLAIN_S) * 1000u;
+    (void)kind;
     switch (retry->policy) {
     case IOTHUB_CLIENT_RETRY_IMMEDIATE:
         return 0;
@@ -76,13 +73,27 @@ IOTHUBI_PRIVATE uint32_t iothubi_retry_delay(const iothubi_retry *retry, iothubi
         return base > cap / retry->count ? cap : base * retry->count;
     case IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF:
         return iothubi_retry_doubled(base, retry->count - 1u, cap);
-    case IOTHUB_CLIENT_RETRY_RANDOM:
+    default:
         return iothubi_uniform(random, base);
-    default:                                     /* full jitter: waves of a fleet flatten with the first attempt ... */
-        if (kind == IOTHUBI_RETRY_REFUSED) {
-            return iothubi_uniform(random, cap); /* ... and a hub that refuses one device refuses others: make room at once */
-        }
-        return iothubi_uniform(random, iothubi_retry_doubled(base, retry->count, cap));
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_retry_begin(iothubi_retry *retry)
+{
+    IOTHUB_MEMSET(retry, 0, sizeof *retry);
+    retry->policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER;
+    retry->delay = iothubi_retry_jittered;
+    retry->base_s = 1;
+}
+
+IOTHUBI_PRIVATE void iothubi_retry_choose(iothubi_retry *retry, IOTHUB_CLIENT_RETRY_POLICY policy, uint32_t limit_s)
+{
+    iothubi_retry_begin(retry);
+    retry->limit_s = limit_s;
+    retry->policy = (unsigned char)policy;
+    if (policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER) {
+        retry->delay = policy != IOTHUB_CLIENT_RETRY_NONE ? iothubi_retry_plain : NULL;
+        retry->base_s = policy == IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF ? 1u : 5u;
     }
 }
 
@@ -98,14 +109,14 @@ IOTHUBI_PRIVATE int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, i
     if (kind == IOTHUBI_RETRY_LOST || retry->count == 0) {
         retry->since_s = now_s;
     }
-    if (retry->policy == IOTHUB_CLIENT_RETRY_NONE || (retry->limit_s != 0 && now_s - retry->since_s >= retry->limit_s)) {
+    if (retry->delay == NULL || (retry->limit_s != 0 && now_s - retry->since_s >= retry->limit_s)) {
         return 0;
     }
     retry->count = (unsigned char)(retry->count < 255 ? retry->count + 1 : 255);
     if (kind != IOTHUBI_RETRY_UNREACHED && !lasting && retry->answered < 255) {
         ++retry->answered;
     }
-    retry->delay_ms = iothubi_retry_delay(retry, kind, random);
+    retry->delay_ms = retry->delay(retry, kind, random);
     return 1;
 }
 

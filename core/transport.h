@@ -12,6 +12,9 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TRANSPORT_H)
 #define IOTHUBI_TRANSPORT_H
 
+struct iothubi_client;
+struct iothubi_mqtt_event_source_tag;
+
 typedef enum iothubi_state_tag {
     IOTHUBI_STOPPED,                             /* by the caller; also a new client before its first DoWork */
     IOTHUBI_GAVE_UP,                             /* the retry policy's rest */
@@ -22,6 +25,37 @@ typedef enum iothubi_state_tag {
     IOTHUBI_READY,
     IOTHUBI_DRAINING                             /* a planned end: acknowledgements may still land */
 } iothubi_state;
+
+/* The part of IOTHUB_STATISTICS that is counted, not derived. */
+typedef struct iothubi_counters_tag {
+    uint32_t accepted;
+    uint32_t confirmed[4];                       /* by IOTHUB_CLIENT_CONFIRMATION_RESULT */
+    uint32_t refused;
+    uint32_t sent;
+    uint32_t repeated;
+    uint32_t acknowledgements_unknown;
+    uint32_t received_unhandled;
+    uint32_t attempts;
+    uint32_t connections;
+    uint32_t renewals;
+    uint32_t pings;
+    uint32_t bytes_read;
+    uint32_t bytes_written;
+} iothubi_counters;
+
+IOTHUBI_CHECK(counters, offsetof(IOTHUB_STATISTICS, messages_waiting) == sizeof(iothubi_counters));
+
+/* What some options bring along. A program that does not call SetOption does not link it. */
+typedef struct iothubi_extras_tag {
+    /* message_timeout: a new message's deadline is noted; with NULL: the messages whose time is up are confirmed */
+    void (*age)(struct iothubi_client *client, iothubi_record *record);
+    /* poison_limit: a connection was lost while one message alone was in flight */
+    void (*suspect)(struct iothubi_client *client);
+    /* diag_sampling_percentage: marks a message, if it is its turn */
+    void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
+    /* will: its two fields in CONNECT */
+    void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
+} iothubi_extras;
 
 struct iothubi_client {
     /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
@@ -77,8 +111,17 @@ struct iothubi_client {
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
     unsigned char digest[32];                    /* signature of the token of this attempt */
-    IOTHUB_STATISTICS statistics;
+    const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
+#ifndef IOTHUB_NO_STATISTICS
+    iothubi_counters counters;
+#endif
 };
+
+#ifndef IOTHUB_NO_STATISTICS
+#define IOTHUBI_COUNT(client, counter, number) ((client)->counters.counter += (uint32_t)(number))
+#else
+#define IOTHUBI_COUNT(client, counter, number) ((void)(number))
+#endif
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
@@ -138,7 +181,7 @@ IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
     client->ready_s = client->uptime_s;
-    client->statistics.connections += 1;
+    IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
 }
@@ -149,12 +192,7 @@ IOTHUBI_PRIVATE void iothubi_confirm(struct iothubi_client *client, iothubi_reco
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = record->callback;
     void *context = record->context;
     iothubi_outbox_done(&client->outbox, record);
-    switch (result) {
-    case IOTHUB_CLIENT_CONFIRMATION_OK: client->statistics.confirmed_ok += 1; break;
-    case IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY: client->statistics.confirmed_destroy += 1; break;
-    case IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT: client->statistics.confirmed_timeout += 1; break;
-    default: client->statistics.confirmed_error += 1; break;
-    }
+    IOTHUBI_COUNT(client, confirmed[result], 1);
     if (callback != NULL) {
         IOTHUB_UNLOCK();
         callback(result, context);

@@ -42,8 +42,9 @@ unsigned device_buffer(const sim_life *life)
 unsigned device_retry_cap_s(const sim_life *life, int refused)
 {
     const iothubi_retry *retry = &client_of(life)->retry;
-    return !refused ? iothubi_retry_cap(retry, IOTHUBI_RETRY_UNREACHED)
-        : retry->cap_s != 0 || retry->policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER ? iothubi_retry_cap(retry, IOTHUBI_RETRY_REFUSED)
+    return retry->cap_s != 0 ? retry->cap_s
+        : retry->policy != IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER ? IOTHUBI_RETRY_CAP_PLAIN_S
+        : !refused ? IOTHUBI_RETRY_CAP_UNREACHED_S
         : IOTHUBI_RETRY_CAP_MAXIMUM_S;
 }
 

@@ -10,9 +10,7 @@ namespace {
 iothubi_retry policy(IOTHUB_CLIENT_RETRY_POLICY kind, uint32_t limit_s = 0)
 {
     iothubi_retry retry;
-    std::memset(&retry, 0, sizeof retry);
-    retry.policy = static_cast<unsigned char>(kind);
-    retry.limit_s = limit_s;
+    iothubi_retry_choose(&retry, kind, limit_s);
     return retry;
 }
 

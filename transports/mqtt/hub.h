@@ -12,7 +12,8 @@
 typedef struct iothubi_mqtt_event_source_tag {
     const struct iothubi_client *client;
     IOTHUB_MESSAGE_HANDLE message;
-    uint32_t sampled_time;                       /* 0: this message is not sampled */
+    void (*write_sample)(iothubi_writer *writer, const struct iothubi_mqtt_event_source_tag *source); /* NULL: it is not sampled */
+    uint32_t sampled_time;
     char sampled_id[8];
 } iothubi_mqtt_event_source;
 
@@ -57,15 +58,11 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothub
         }
         iothubi_write_encoded(writer, entry.value, entry.value_size, keep);
     }
-    if (source->sampled_time != 0) {
+    if (source->write_sample != NULL) {
         if (writer->length != start) {
             iothubi_write_byte(writer, '&');
         }
-        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_ID);
-        iothubi_write(writer, source->sampled_id, sizeof source->sampled_id);
-        iothubi_write_byte(writer, '&');
-        iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_TIME);
-        iothubi_write_decimal(writer, source->sampled_time);
+        source->write_sample(writer, source);
     }
 }
 
@@ -88,7 +85,16 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void
     iothubi_mqtt_write_bag(writer, source);
 }
 
-/* ---- telemetry ---- */
+/* ---- sampling for diagnostics ---- */
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_sample(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
+{
+    iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_ID);
+    iothubi_write(writer, source->sampled_id, sizeof source->sampled_id);
+    iothubi_write_byte(writer, '&');
+    iothubi_mqtt_write_bag_name(writer, IOTHUBI_PROPERTY_DIAGNOSTIC_TIME);
+    iothubi_write_decimal(writer, source->sampled_time);
+}
 
 /* The SDK's sampling: message k is marked when floor((k-2)p/100) < floor((k-1)p/100); with n = k-1 that is n*p mod 100 < p. */
 IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_mqtt_event_source *source)
@@ -96,16 +102,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     static IOTHUB_CONST char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     uint32_t p = client->sampling_percentage;
     unsigned int i;
-    source->sampled_time = 0;
     if (client->sampled % 100u * p % 100u >= p || !iothubi_seed(client)
         || iothubi_map_get(&source->message->map, IOTHUBI_PROPERTY_DIAGNOSTIC_ID, NULL) != NULL) {
         return;
     }
+    source->write_sample = iothubi_mqtt_write_sample;
     source->sampled_time = iothubi_wall_time(client);
     for (i = 0; i < sizeof source->sampled_id; ++i) {
         source->sampled_id[i] = (char)IOTHUB_CONST_BYTE(digits + (size_t)(iothubi_random(client) % 36u));
     }
 }
+
+/* ---- telemetry ---- */
 
 /* Would the hub close the connection over this message? It counts the body, names and values, as they are sent. */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *source, size_t topic_size)
@@ -113,7 +121,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     IOTHUB_MESSAGE_HANDLE message = source->message;
     iothubi_entry entry;
     size_t at = 0;
-    uint32_t size = source->sampled_time != 0 ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
+    uint32_t size = source->write_sample != NULL ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
     if (topic_size > IOTHUBI_MQTT_TOPIC_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
@@ -136,7 +144,10 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     *missing = 0;
     source.client = client;
     source.message = message;
-    iothubi_mqtt_sample(client, &source);
+    source.write_sample = NULL;
+    if (client->sampling_percentage != 0) {
+        client->extras->sample(client, &source);
+    }
     topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
     if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
@@ -214,6 +225,17 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_will_body(iothubi_writer *writer, const 
     iothubi_write(writer, client->will->body, client->will->body_size);
 }
 
+/* The will's topic and body. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_will(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    iothubi_mqtt_event_source source;
+    source.client = client;
+    source.message = client->will;
+    source.write_sample = NULL;
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic, &source);
+    iothubi_mqtt_write_field(writer, iothubi_mqtt_write_will_body, client);
+}
+
 /* What follows the fixed header: protocol, flags, keep-alive, then client id, will, user name, password (section 3.1.3). */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const void *context)
 {
@@ -222,12 +244,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
     iothubi_mqtt_write_connect_header(writer, flags, client->mqtt.keep_alive_s);
     iothubi_mqtt_write_field(writer, iothubi_mqtt_write_client_id, client);
     if ((flags & IOTHUBI_MQTT_WILL) != 0) {
-        iothubi_mqtt_event_source source;
-        source.client = client;
-        source.message = client->will;
-        source.sampled_time = 0;
-        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic, &source);
-        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_will_body, client);
+        client->extras->write_will(writer, client);
     }
     iothubi_mqtt_write_field(writer, iothubi_mqtt_write_user_name, client);
     if ((flags & IOTHUBI_MQTT_PASSWORD) != 0) {
@@ -290,7 +307,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     if (record != NULL) {
         iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
     } else {
-        client->statistics.acknowledgements_unknown += 1;
+        IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
     }
 }
 
@@ -319,7 +336,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_dispatch(struct iothubi_client *client, iothub
         break;                                   /* nobody asked for it: read in step, and left unacknowledged at its end */
     case IOTHUBI_MQTT_GOT_PUBLISH_END:
         IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
-        client->statistics.received_unhandled += 1;
+        IOTHUBI_COUNT(client, received_unhandled, 1);
         break;
     case IOTHUBI_MQTT_MALFORMED:
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
@@ -353,8 +370,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
 {
     iothubi_record *record;
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &size, client->now)) != NULL) {
-        client->statistics.sent += 1;
-        client->statistics.repeated += (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0;
+        IOTHUBI_COUNT(client, sent, 1);
+        IOTHUBI_COUNT(client, repeated, (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0);
         IOTHUBI_TRACE(client, "sent PUBLISH");
         if (!iothubi_mqtt_is_qos1(&client->outbox, record)) {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
@@ -371,7 +388,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
 {
     if (what == IOTHUB_CODE_NONE) {
         iothubi_mqtt_session_ping(&client->mqtt, client->now);
-        client->statistics.pings += 1;
+        IOTHUBI_COUNT(client, pings, 1);
         IOTHUBI_TRACE(client, "sending PINGREQ");
         return;
     }
