@@ -56,7 +56,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
     client->mqtt_options.pipelined = 1;
     client->mqtt_options.qos = 1;
     client->error.retryable = 1;                 /* nothing stands in the way */
-    client->now = client->state_tick = platform->milliseconds(platform->context);
+    client->now = client->second_tick = client->state_tick = platform->milliseconds(platform->context);
     client->next = iothubi_clients;
     iothubi_clients = client;
 }
@@ -73,7 +73,7 @@ IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 }
 
 /* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
     unsigned char *at = (unsigned char *)memory->block;

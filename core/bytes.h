@@ -5,13 +5,13 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_BYTES_H)
 #define IOTHUBI_BYTES_H
 
-/* The encoded text is an endless line of bytes; the writer keeps those in [skip, skip + room) and counts them all.
-   skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which is
-   run again produces the bytes that a short write left over. */
+/* The encoded text is an endless line of bytes; the writer skips the first ones, keeps as many as it has room for and counts
+   them all.  skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which
+   is run again produces the bytes that a short write left over. */
 typedef struct iothubi_writer_tag {
-    unsigned char *bytes;
-    size_t skip;
-    size_t room;
+    unsigned char *bytes;                        /* where the next one that is kept goes */
+    size_t skip;                                 /* bytes still to skip */
+    size_t room;                                 /* bytes still to keep */
     size_t length;                               /* bytes put so far, kept or not; sticks at the maximum */
 } iothubi_writer;
 
@@ -23,40 +23,30 @@ IOTHUBI_PRIVATE void iothubi_write_begin(iothubi_writer *writer, unsigned char *
     writer->length = 0;
 }
 
-/* Counts size bytes; answers where those of them go that are kept, *from and *kept say which. NULL: none is kept. */
+/* Counts size bytes; *kept of them, behind the first *from, go where it answers. */
 IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
 {
-    size_t at = writer->length;
-    *from = 0;
-    if (size == 0) {
-        return NULL;
-    }
-    if (size > IOTHUBI_SIZE_MAXIMUM - at) {
+    unsigned char *to = writer->bytes;
+    writer->length += size;
+    if (writer->length < size) {
         writer->length = IOTHUBI_SIZE_MAXIMUM;
-        return NULL;
     }
-    writer->length = at + size;
-    if (at < writer->skip) {
-        *from = writer->skip - at;
-        if (*from >= size) {
-            return NULL;
-        }
-        size -= *from;
-        at = writer->skip;
+    *from = size < writer->skip ? size : writer->skip;
+    writer->skip -= *from;
+    size -= *from;
+    *kept = size < writer->room ? size : writer->room;
+    writer->room -= *kept;
+    if (*kept != 0) {
+        writer->bytes = to + *kept;
     }
-    at -= writer->skip;
-    if (at >= writer->room) {
-        return NULL;
-    }
-    *kept = size < writer->room - at ? size : writer->room - at;
-    return writer->bytes + at;
+    return to;
 }
 
 IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
-    if (to != NULL) {
+    if (kept != 0) {
         IOTHUB_MEMCPY(to, (const unsigned char *)bytes + from, kept);
     }
 }
@@ -66,7 +56,7 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
-    if (to != NULL) {
+    if (kept != 0) {
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }

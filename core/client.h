@@ -6,14 +6,14 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CLIENT_H)
 #define IOTHUBI_CLIENT_H
 
-#define IOTHUBI_DRAIN_MS 10000u                  /* a planned end waits so long for acknowledgements */
+#define IOTHUBI_DRAIN_S 10u                  /* a planned end waits so long for acknowledgements */
 #define IOTHUBI_POLL_MS 10u                      /* while the stream is opening or output waits */
 #define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_RENEWAL, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
 
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
@@ -98,7 +98,7 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     iothubi_retry_kind kind = client->state >= IOTHUBI_READY ? IOTHUBI_RETRY_LOST
         : client->state >= IOTHUBI_CONNECTING ? IOTHUBI_RETRY_REFUSED : IOTHUBI_RETRY_UNREACHED;
-    uint32_t lasted_s = client->uptime_s - client->ready_s;
+    uint32_t lasted_s = (client->now - client->state_tick) / 1000u; /* of use when it was READY */
     int again;
     client->broken = 0;
     if (client->state == IOTHUBI_READY && client->error.code == IOTHUB_CODE_LINK_LOST) {
@@ -178,7 +178,7 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
     iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
     iothubi_write_string_to_sign(&writer, &client->identity, client->token_expiry);
     result = client->platform->hmac_sha256(client->platform->context, client->identity.key, client->identity.key_size,
-        client->inbox, (unsigned int)writer.length, client->digest);
+        client->inbox, (unsigned int)writer.length, client->identity.key + client->identity.key_size);
     if (result < 0) {
         iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
     } else if (result == 0 && now >= client->renew_time) {
@@ -320,7 +320,6 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
-    uint32_t seconds;
     if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
         uint32_t left = client->expiry_tick - timer->now;
         iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
@@ -330,30 +329,35 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         iothubi_timer_add(timer, IOTHUBI_DUE_RETRY, client->state_tick, client->retry.delay_ms);
         break;
     case IOTHUBI_OPENING:
-        iothubi_timer_add(timer, IOTHUB_CODE_OPEN_TIMEOUT, client->state_tick, client->open_timeout_s * 1000u);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_OPEN_TIMEOUT, client->state_tick, client->open_timeout_s);
         break;
     case IOTHUBI_DRAINING:
-        iothubi_timer_add(timer, IOTHUBI_DUE_DRAINED, client->state_tick, IOTHUBI_DRAIN_MS);
-        client->transport->timers(client, timer);
-        break;
-    case IOTHUBI_READY:
-        if (client->renewing) {
-            seconds = client->renew_s - client->uptime_s;
-            if (seconds > 0x7FFFFFFFu) {
-                seconds = 0;                     /* overdue */
-            }
-            if (seconds < IOTHUBI_SPAN_MAXIMUM / 1000u) {
-                iothubi_timer_add(timer, IOTHUBI_DUE_RENEWAL, client->now - client->uptime_rest_ms, seconds * 1000u);
-            }
-        }
-        client->transport->timers(client, timer);
-        break;
-    case IOTHUBI_CONNECTING:
-        client->transport->timers(client, timer);
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_DRAINED, client->state_tick, IOTHUBI_DRAIN_S);
         break;
     default:
         break;
     }
+    if (client->state >= IOTHUBI_CONNECTING) {
+        client->transport->timers(client, timer);
+    }
+}
+
+/* Seconds until the planned renewal, by whichever clock comes first: the tick may stand still in sleep, the wall clock may be
+   set back. The longest span when none is planned. */
+IOTHUBI_PRIVATE uint32_t iothubi_renewal_left(const struct iothubi_client *client)
+{
+    uint32_t left = client->renew_s - client->uptime_s, time;
+    if (!client->renewing || client->state != IOTHUBI_READY) {
+        return IOTHUBI_SPAN_MAXIMUM / 1000u;
+    }
+    time = iothubi_wall_time(client);
+    if (time >= client->renew_time || left > 0x7FFFFFFFu) {
+        return 0;
+    }
+    if (time != 0 && client->renew_time - time < left) {
+        left = client->renew_time - time;
+    }
+    return left < IOTHUBI_SPAN_MAXIMUM / 1000u ? left : IOTHUBI_SPAN_MAXIMUM / 1000u;
 }
 
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
@@ -367,10 +371,6 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
     switch (what) {
     case IOTHUBI_DUE_RETRY:
         iothubi_attempt(client);
-        break;
-    case IOTHUBI_DUE_RENEWAL:
-        client->renewing = 0;
-        client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         break;
     case IOTHUBI_DUE_MESSAGE:
         client->extras->age(client, NULL);
@@ -402,25 +402,19 @@ IOTHUBI_PRIVATE void iothubi_judge(struct iothubi_client *client)
 
 /* ---- DoWork ---- */
 
+/* Reads the clock. Seconds are counted beside it: they outlast the tick's wrap. */
 IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
 {
-    uint32_t now = client->platform->milliseconds(client->platform->context), seconds = 0;
-    uint32_t elapsed = now - client->now;
+    uint32_t elapsed;
+    client->now = client->platform->milliseconds(client->platform->context);
+    elapsed = client->now - client->second_tick;
     if (elapsed >= 1000u) {
-        seconds = elapsed / 1000u;
-        elapsed -= seconds * 1000u;
-    }
-    client->uptime_rest_ms += (unsigned int)elapsed;
-    if (client->uptime_rest_ms >= 1000u) {
-        client->uptime_rest_ms -= 1000u;
-        seconds += 1;
-    }
-    client->uptime_s += seconds;
-    client->now = now;
-    if (seconds != 0 && client->renewing && client->state == IOTHUBI_READY) {
-        uint32_t time = iothubi_wall_time(client);
-        if (time > client->renew_time) {             /* later than the tick would say: it stood still */
-            iothubi_due(client, IOTHUBI_DUE_RENEWAL);
+        uint32_t seconds = elapsed / 1000u;
+        client->uptime_s += seconds;
+        client->second_tick += seconds * 1000u;
+        if (iothubi_renewal_left(client) == 0) {
+            client->renewing = 0;
+            client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         }
     }
 }
@@ -447,7 +441,7 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
 /* The end of a planned connection, when all is said and pushed, or its time is over. */
 IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
 {
-    int over = client->now - client->state_tick >= IOTHUBI_DRAIN_MS;
+    int over = client->now - client->state_tick >= IOTHUBI_DRAIN_S * 1000u;
     client->transport->leave(client, over);
     iothubi_transmit(client);
     if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
@@ -483,25 +477,21 @@ IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
 IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 {
     iothubi_timer timer;
-    uint32_t now = client->platform->milliseconds(client->platform->context);
+    uint32_t renewal;
     int opening = client->state == IOTHUBI_OPENING || (client->state == IOTHUBI_SIGNING && client->token_expiry != 0);
     int disobeys = client->running ? client->state == IOTHUBI_STOPPED
         : client->state != IOTHUBI_STOPPED && client->state != IOTHUBI_DRAINING;
     if (client->busy || disobeys) {
         return 0;
     }
-    iothubi_timer_begin(&timer, now);
+    iothubi_timer_begin(&timer, client->platform->milliseconds(client->platform->context));
     iothubi_timers(client, &timer);
-    if (client->renewing && client->state == IOTHUBI_READY) {
-        uint32_t time = iothubi_wall_time(client), left = time < client->renew_time ? client->renew_time - time : 0;
-        if (time != 0 && left < IOTHUBI_SPAN_MAXIMUM / 1000u) {
-            iothubi_timer_add(&timer, 0, now, (left + 1u) * 1000u);
-        }
-    }
+    renewal = iothubi_renewal_left(client);      /* looked at once a second */
+    iothubi_timer_add_s(&timer, 0, client->second_tick, renewal != 0 ? renewal : 1u);
     if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
-        iothubi_timer_add(&timer, 0, now, IOTHUBI_POLL_MS);
+        iothubi_timer_add(&timer, 0, timer.now, IOTHUBI_POLL_MS);
     } else if (client->state == IOTHUBI_SIGNING) {
-        iothubi_timer_add(&timer, 0, now, IOTHUBI_WAIT_MS);
+        iothubi_timer_add(&timer, 0, timer.now, IOTHUBI_WAIT_MS);
     }
     return timer.left;
 }

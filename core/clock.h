@@ -32,6 +32,11 @@ IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t 
     }
 }
 
+IOTHUBI_APART void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
+{
+    iothubi_timer_add(timer, what, since, seconds * 1000u);
+}
+
 /* The later of two ticks, both in the past of now. */
 IOTHUBI_PRIVATE uint32_t iothubi_tick_later(uint32_t now, uint32_t a, uint32_t b)
 {

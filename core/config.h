@@ -85,8 +85,11 @@
 /* Private functions may be unused in a build that switches their caller off. */
 #if defined(__GNUC__) || defined(__clang__)
 #define IOTHUBI_PRIVATE static __attribute__((__unused__))
+/* Not inlined: with a pointer to its part of the client it is shorter on small machines than merged into its caller. */
+#define IOTHUBI_APART static __attribute__((__unused__, __noinline__))
 #else
 #define IOTHUBI_PRIVATE static
+#define IOTHUBI_APART static
 #endif
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */

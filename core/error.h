@@ -7,7 +7,7 @@
 /* Why the last creation failed: there is no handle yet that could tell. */
 IOTHUBI_PRIVATE IOTHUB_ERROR iothubi_creation_error;
 
-IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
+IOTHUBI_APART void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
 {
     error->layer = layer;
     error->code = code;

@@ -6,6 +6,7 @@
 #define IOTHUBI_IDENTITY_H
 
 #define IOTHUBI_ID_MAXIMUM 128u                  /* bytes of a device or module id */
+#define IOTHUBI_DIGEST_SIZE 32u                  /* of HMAC-SHA256 */
 #define IOTHUBI_HOST_MAXIMUM 253u                /* RFC 1035 section 2.3.4, without the root's dot */
 
 /* The keys of a connection string, in the order of the codes IOTHUB_CODE_..._INVALID. */
@@ -23,7 +24,7 @@ enum {
 /* Who the client is: NUL-terminated copies in its block. */
 typedef struct iothubi_identity_tag {
     const char *text[IOTHUBI_SHARED_ACCESS_KEY];
-    const unsigned char *key;                    /* decoded */
+    unsigned char *key;                          /* decoded; behind it the digest that signs the token of this attempt */
     unsigned int key_size;
     unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
     unsigned char given;                         /* a bit for each key of the connection string */
@@ -94,17 +95,12 @@ IOTHUBI_PRIVATE int iothubi_token_expiry(const char *token, size_t size, uint32_
 
    With a writer that only measures, the identity is not to be used; the writer's length is then the room that it needs. */
 
-IOTHUBI_PRIVATE const char *iothubi_keep_here(const iothubi_writer *writer)
-{
-    return writer->bytes != NULL ? (const char *)writer->bytes + writer->length : NULL;
-}
-
-/* Decodes the key into the writer's bytes. */
+/* Decodes the key into the writer's bytes and leaves room for the digest. */
 IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_span *text, iothubi_writer *writer)
 {
     size_t from, kept, size = iothubi_base64_decode(text->at, text->size, NULL);
-    unsigned char *key = iothubi_write_room(writer, size, &from, &kept);
-    if (key != NULL && kept == size) {
+    unsigned char *key = iothubi_write_room(writer, size + IOTHUBI_DIGEST_SIZE, &from, &kept);
+    if (kept > size) {
         iothubi_base64_decode(text->at, text->size, key);
     }
     identity->key = key;
@@ -144,7 +140,7 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
         return 0;
     }
     if (key < IOTHUBI_SHARED_ACCESS_KEY) {
-        identity->text[key] = iothubi_keep_here(writer);
+        identity->text[key] = (const char *)writer->bytes;
         iothubi_write(writer, text.at, text.size);
         iothubi_write_byte(writer, 0);
     }
@@ -204,7 +200,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_read_config(iothubi_identity *identity, cons
 {
     const IOTHUB_CLIENT_CONFIG *config = (const IOTHUB_CLIENT_CONFIG *)source;
     iothubi_span values[IOTHUBI_X509], hub;
-    const char *start = iothubi_keep_here(writer);
+    const char *start = (const char *)writer->bytes;
     int key;
     IOTHUB_MEMSET(identity, 0, sizeof *identity);
     *position = -1;
@@ -279,17 +275,15 @@ IOTHUBI_PRIVATE void iothubi_write_string_to_sign(iothubi_writer *writer, const 
 
 static IOTHUB_CONST char iothubi_token_start[] = "SharedAccessSignature sr=";
 static IOTHUB_CONST char iothubi_token_signature[] = "&sig=";
-static IOTHUB_CONST char iothubi_token_expires[] = "&se=";
+static IOTHUB_CONST char iothubi_token_expires[] = "%3D&se="; /* the pad of the signature's base64 stands before it */
 
 IOTHUBI_PRIVATE void iothubi_write_token(iothubi_writer *writer, const iothubi_identity *identity,
-    const unsigned char digest[32], uint32_t expiry)
+    uint32_t expiry)
 {
-    char signature[44];
-    iothubi_digest_to_base64(digest, signature);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_start);
     iothubi_write_resource(writer, identity);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_signature);
-    iothubi_write_encoded(writer, signature, sizeof signature, 0);
+    iothubi_write_digest(writer, identity->key + identity->key_size);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_expires);
     iothubi_write_decimal(writer, expiry);
 }

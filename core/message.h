@@ -130,13 +130,14 @@ IOTHUBI_PRIVATE int iothubi_map_replace(struct MAP_HANDLE_DATA_TAG *map, const i
 IOTHUBI_PRIVATE int iothubi_map_add(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
 {
     iothubi_writer writer;
-    iothubi_write_begin(&writer, map->bytes + map->used, 0, map->room - map->used);
+    size_t room = map->room - map->used;
+    iothubi_write_begin(&writer, map->bytes + map->used, 0, room);
     iothubi_write_byte(&writer, (unsigned int)tag);
     if (name != NULL) {
         iothubi_write(&writer, name, IOTHUB_STRLEN(name) + 1u);
     }
     iothubi_write(&writer, value, IOTHUB_STRLEN(value) + 1u);
-    if (writer.length > writer.room) {
+    if (writer.length > room) {
         return 0;
     }
     map->used += writer.length;

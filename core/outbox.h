@@ -39,7 +39,6 @@ typedef struct iothubi_outbox_tag {
     iothubi_record *records;
     unsigned char *bytes;
     size_t capacity;                             /* of bytes */
-    size_t tail;                                 /* where the next message starts, if it fits there */
     unsigned int slots;                          /* of records */
     unsigned int first;                          /* slot of the oldest record */
     unsigned int count;                          /* records in use */
@@ -92,24 +91,29 @@ IOTHUBI_PRIVATE size_t iothubi_outbox_head(const iothubi_outbox *outbox)
     return outbox->count != 0 ? outbox->records[outbox->first].at : outbox->capacity;
 }
 
+/* Where the next message starts, if it fits there: behind the newest. */
+IOTHUBI_PRIVATE size_t iothubi_outbox_tail(const iothubi_outbox *outbox)
+{
+    const iothubi_record *newest;
+    if (outbox->count == 0) {
+        return 0;
+    }
+    newest = iothubi_outbox_record(outbox, outbox->count - 1u);
+    return newest->at + newest->size;
+}
+
 /* Where a message of so many bytes can start; capacity when nowhere. Free is [tail, capacity) and [0, head), or, when the
    messages wrap round, [tail, head). */
 IOTHUBI_PRIVATE size_t iothubi_outbox_place(const iothubi_outbox *outbox, size_t size)
 {
-    size_t head = iothubi_outbox_head(outbox);
+    size_t head = iothubi_outbox_head(outbox), tail = iothubi_outbox_tail(outbox);
     if (outbox->count == outbox->slots) {
         return outbox->capacity;
     }
-    if (outbox->count == 0) {
-        return size <= outbox->capacity ? 0 : outbox->capacity;
+    if (size <= (tail <= head ? head : outbox->capacity) - tail) {
+        return tail;
     }
-    if (outbox->tail <= head) {
-        return size <= head - outbox->tail ? outbox->tail : outbox->capacity;
-    }
-    if (size <= outbox->capacity - outbox->tail) {
-        return outbox->tail;
-    }
-    return size <= head ? 0 : outbox->capacity;
+    return tail > head && size <= head ? 0 : outbox->capacity;
 }
 
 /* Adds a record for a message of size bytes (at least 1). NULL: no room now. Its bytes are the caller's to fill. */
@@ -124,7 +128,6 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_add(iothubi_outbox *outbox, size_
     IOTHUB_MEMSET(record, 0, sizeof *record);
     record->at = at;
     record->size = size;
-    outbox->tail = at + size;
     return record;
 }
 
@@ -154,11 +157,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve(iothubi_outbox *outbox, size
 
 IOTHUBI_PRIVATE size_t iothubi_outbox_used(const iothubi_outbox *outbox)
 {
-    size_t head = iothubi_outbox_head(outbox);
-    if (outbox->count == 0) {
-        return 0;
-    }
-    return outbox->tail > head ? outbox->tail - head : outbox->capacity - head + outbox->tail;
+    size_t head = iothubi_outbox_head(outbox), tail = iothubi_outbox_tail(outbox);
+    return outbox->count == 0 ? 0 : tail > head ? tail - head : outbox->capacity - head + tail;
 }
 
 #endif

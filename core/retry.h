@@ -100,7 +100,7 @@ IOTHUBI_PRIVATE void iothubi_retry_choose(iothubi_retry *retry, IOTHUB_CLIENT_RE
 /* Notes a failure at uptime now_s; a connection that the hub had accepted lasted lasted_s. Answers 1 with delay_ms set, or
    0 when the policy gives up. The clock of the limit starts anew with each accepted connection, the counts only with a
    lasting one: flapping must not look like success. */
-IOTHUBI_PRIVATE int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, iothubi_retry_kind kind, uint32_t lasted_s, uint32_t random)
+IOTHUBI_APART int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, iothubi_retry_kind kind, uint32_t lasted_s, uint32_t random)
 {
     int lasting = kind == IOTHUBI_RETRY_LOST && lasted_s >= IOTHUBI_RETRY_LASTING_S && lasted_s >= retry->delay_ms / 1000u;
     if (lasting) {

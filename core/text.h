@@ -100,21 +100,15 @@ IOTHUBI_PRIVATE int iothubi_read_decimal(const char *text, size_t size, uint32_t
     return size != 0;
 }
 
-/* The 44 characters of base64 (RFC 4648, with padding) of a 32-byte digest. */
-IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], char text[44])
+/* The base64 text (RFC 4648) of a 32-byte digest, percent-encoded; its one pad is left to the caller. */
+IOTHUBI_PRIVATE void iothubi_write_digest(iothubi_writer *writer, const unsigned char *digest)
 {
-    unsigned int in, out = 0;
-    for (in = 0; in < 32; in += 3) {
-        uint32_t group = (uint32_t)digest[in] << 16 | (uint32_t)digest[in + 1] << 8;
-        int shift;
-        if (in + 2 < 32) {
-            group |= digest[in + 2];
-        }
-        for (shift = 18; shift >= 0; shift -= 6) {
-            text[out++] = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (size_t)(group >> shift & 63u));
-        }
+    unsigned int bit;
+    for (bit = 0; bit < 256; bit += 6) {
+        unsigned int byte = bit / 8u, pair = (unsigned int)digest[byte] << 8 | (byte < 31 ? digest[byte + 1] : 0u);
+        char c = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (pair >> (10u - bit % 8u) & 63u));
+        iothubi_write_encoded(writer, &c, 1, 0);
     }
-    text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }
 
 /* Decodes base64 (RFC 4648 section 4, with padding) into to, which may be NULL: judge only. Answers how many bytes the text

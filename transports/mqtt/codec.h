@@ -52,15 +52,29 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_field(iothubi_writer *writer, iothubi_pa
     part(writer, context);
 }
 
+/* Bytes that a remaining length takes (section 2.2.3). */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_length_size(size_t remaining)
+{
+    size_t size = 1;
+    while (remaining > 127u) {
+        remaining >>= 7;
+        ++size;
+    }
+    return size;
+}
+
 /* First byte and remaining length, seven bits a byte, lowest first (section 2.2.3). */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_header(iothubi_writer *writer, unsigned int first, size_t remaining)
 {
-    iothubi_write_byte(writer, first);
-    while (remaining > 127u) {
-        iothubi_write_byte(writer, 0x80u | (unsigned int)(remaining & 127u));
+    unsigned char bytes[1 + 4];
+    size_t size = 1;
+    bytes[0] = (unsigned char)first;
+    while (remaining > 127u && size < 4) {       /* IoT Hub's packets are far smaller */
+        bytes[size++] = (unsigned char)(0x80u | (remaining & 127u));
         remaining >>= 7;
     }
-    iothubi_write_byte(writer, (unsigned int)remaining);
+    bytes[size++] = (unsigned char)(remaining & 127u);
+    iothubi_write(writer, bytes, size);
 }
 
 /* A packet whose body writes itself. */
@@ -110,19 +124,20 @@ typedef enum iothubi_mqtt_event_tag {
 } iothubi_mqtt_event;
 
 enum {
-    IOTHUBI_MQTT_AT_HEADER, IOTHUBI_MQTT_AT_LENGTH, IOTHUBI_MQTT_AT_VALUE, IOTHUBI_MQTT_AT_CODES,
-    IOTHUBI_MQTT_AT_TOPIC_LENGTH, IOTHUBI_MQTT_AT_TOPIC, IOTHUBI_MQTT_AT_ID, IOTHUBI_MQTT_AT_BODY, IOTHUBI_MQTT_AT_BAD
+    IOTHUBI_MQTT_AT_HEADER, IOTHUBI_MQTT_AT_LENGTH,
+    IOTHUBI_MQTT_AT_VALUE, IOTHUBI_MQTT_AT_TOPIC_LENGTH, IOTHUBI_MQTT_AT_ID,        /* two bytes each */
+    IOTHUBI_MQTT_AT_TOPIC, IOTHUBI_MQTT_AT_CODES, IOTHUBI_MQTT_AT_BODY,             /* passed on in chunks */
+    IOTHUBI_MQTT_AT_BAD
 };
 
 typedef struct iothubi_mqtt_parser_tag {
-    const unsigned char *chunk;                  /* into the bytes that were passed */
-    size_t chunk_size;
-    uint32_t remaining;                          /* bytes of the packet still to come */
-    unsigned int value;
-    unsigned int topic_left;
     unsigned char first;                         /* first byte of the packet */
     unsigned char phase;
     unsigned char count;                         /* bytes of the length, or of a two-byte value, so far */
+    size_t chunk_size;                           /* of a chunk: it ends where reading goes on */
+    uint32_t remaining;                          /* bytes of the packet still to come */
+    unsigned int value;
+    unsigned int topic_left;
 } iothubi_mqtt_parser;
 
 IOTHUBI_PRIVATE void iothubi_mqtt_parser_begin(iothubi_mqtt_parser *parser)
@@ -141,13 +156,19 @@ IOTHUBI_PRIVATE int iothubi_mqtt_first_is_valid(unsigned int first)
         || first == IOTHUBI_MQTT_UNSUBACK || first == IOTHUBI_MQTT_PINGRESP;
 }
 
+/* Bytes of the packet id of a PUBLISH. */
+IOTHUBI_PRIVATE unsigned int iothubi_mqtt_id_size(const iothubi_mqtt_parser *parser)
+{
+    return parser->first & IOTHUBI_MQTT_QOS1;
+}
+
 /* The remaining length is known: which phase comes next. */
 IOTHUBI_PRIVATE unsigned char iothubi_mqtt_body_phase(const iothubi_mqtt_parser *parser)
 {
     uint32_t size = parser->remaining;
     switch (parser->first & 0xF0u) {
     case IOTHUBI_MQTT_PUBLISH:
-        return size >= ((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? 4u : 2u) ? IOTHUBI_MQTT_AT_TOPIC_LENGTH : IOTHUBI_MQTT_AT_BAD;
+        return size >= 2u + iothubi_mqtt_id_size(parser) ? IOTHUBI_MQTT_AT_TOPIC_LENGTH : IOTHUBI_MQTT_AT_BAD;
     case IOTHUBI_MQTT_SUBACK:
         return size >= 3 ? IOTHUBI_MQTT_AT_VALUE : IOTHUBI_MQTT_AT_BAD;
     case IOTHUBI_MQTT_PINGRESP:
@@ -157,143 +178,115 @@ IOTHUBI_PRIVATE unsigned char iothubi_mqtt_body_phase(const iothubi_mqtt_parser 
     }
 }
 
-/* One byte of fixed header. Answers NEED_MORE, or GOT_PINGRESP: the one packet without a body. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_header(iothubi_mqtt_parser *parser, unsigned int byte)
+/* A two-byte value is complete. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_value_end(iothubi_mqtt_parser *parser)
 {
-    if (parser->phase == IOTHUBI_MQTT_AT_HEADER) {
+    unsigned int value = parser->value, phase = parser->phase;
+    iothubi_mqtt_event event = IOTHUBI_MQTT_NEED_MORE;
+    parser->phase = IOTHUBI_MQTT_AT_BAD;
+    if (phase == IOTHUBI_MQTT_AT_TOPIC_LENGTH) {
+        parser->topic_left = value;              /* a topic has at least one character [MQTT-4.7.3-1] */
+        if (value != 0 && (uint32_t)value + iothubi_mqtt_id_size(parser) <= parser->remaining) {
+            parser->phase = IOTHUBI_MQTT_AT_TOPIC;
+        }
+    } else if (phase == IOTHUBI_MQTT_AT_ID) {
+        if (value != 0) {                        /* [MQTT-2.3.1-1] */
+            parser->phase = IOTHUBI_MQTT_AT_BODY;
+        }
+    } else if (parser->first == IOTHUBI_MQTT_SUBACK) {
+        parser->phase = IOTHUBI_MQTT_AT_CODES;
+    } else if (parser->first != IOTHUBI_MQTT_CONNACK || value <= 0x1FFu) { /* only session present may be set [MQTT-3.2.2-1] */
+        parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        event = parser->first == IOTHUBI_MQTT_CONNACK ? IOTHUBI_MQTT_GOT_CONNACK
+            : parser->first == IOTHUBI_MQTT_PUBACK ? IOTHUBI_MQTT_GOT_PUBACK : IOTHUBI_MQTT_GOT_UNSUBACK;
+    }
+    return event;
+}
+
+/* A byte of what is not passed on. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
+{
+    switch (parser->phase) {
+    case IOTHUBI_MQTT_AT_HEADER:
         parser->first = (unsigned char)byte;
         parser->phase = (unsigned char)(iothubi_mqtt_first_is_valid(byte) ? IOTHUBI_MQTT_AT_LENGTH : IOTHUBI_MQTT_AT_BAD);
         parser->remaining = 0;
         parser->value = 0;
         parser->count = 0;
         return IOTHUBI_MQTT_NEED_MORE;
-    }
-    parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);
-    if ((byte & 0x80u) != 0) {
-        if (++parser->count == 4) {
-            parser->phase = IOTHUBI_MQTT_AT_BAD;
+    case IOTHUBI_MQTT_AT_LENGTH:
+        parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);
+        if ((byte & 0x80u) != 0) {
+            if (++parser->count == 4) {
+                parser->phase = IOTHUBI_MQTT_AT_BAD;
+            }
+            return IOTHUBI_MQTT_NEED_MORE;
         }
-        return IOTHUBI_MQTT_NEED_MORE;
-    }
-    parser->count = 0;
-    parser->phase = iothubi_mqtt_body_phase(parser);
-    return parser->phase == IOTHUBI_MQTT_AT_HEADER ? IOTHUBI_MQTT_GOT_PINGRESP : IOTHUBI_MQTT_NEED_MORE;
-}
-
-/* One byte of a two-byte value; true when it is complete. */
-IOTHUBI_PRIVATE int iothubi_mqtt_parse_value(iothubi_mqtt_parser *parser, unsigned int byte)
-{
-    parser->value = (parser->value << 8 | byte) & 0xFFFFu;
-    parser->remaining -= 1;
-    parser->count = (unsigned char)(parser->count ^ 1u);
-    return parser->count == 0;
-}
-
-/* A complete CONNACK, PUBACK, SUBACK or UNSUBACK head. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_end(iothubi_mqtt_parser *parser)
-{
-    parser->phase = IOTHUBI_MQTT_AT_HEADER;
-    switch (parser->first) {
-    case IOTHUBI_MQTT_CONNACK:
-        if (parser->value > 0x1FFu) {            /* only session present may be set [MQTT-3.2.2-1] */
-            parser->phase = IOTHUBI_MQTT_AT_BAD;
-            return IOTHUBI_MQTT_MALFORMED;
-        }
-        return IOTHUBI_MQTT_GOT_CONNACK;
-    case IOTHUBI_MQTT_PUBACK:
-        return IOTHUBI_MQTT_GOT_PUBACK;
-    case IOTHUBI_MQTT_UNSUBACK:
-        return IOTHUBI_MQTT_GOT_UNSUBACK;
-    default:                                     /* SUBACK: the codes follow */
-        parser->phase = IOTHUBI_MQTT_AT_CODES;
-        return IOTHUBI_MQTT_NEED_MORE;
+        parser->count = 0;
+        parser->phase = iothubi_mqtt_body_phase(parser);
+        return parser->phase == IOTHUBI_MQTT_AT_HEADER ? IOTHUBI_MQTT_GOT_PINGRESP : IOTHUBI_MQTT_NEED_MORE;
+    default:
+        parser->value = (parser->value << 8 | byte) & 0xFFFFu;
+        parser->remaining -= 1;
+        parser->count = (unsigned char)(parser->count ^ 1u);
+        return parser->count == 0 ? iothubi_mqtt_value_end(parser) : IOTHUBI_MQTT_NEED_MORE;
     }
 }
 
-/* Takes at most limit bytes of what is there as a chunk. */
-IOTHUBI_PRIVATE void iothubi_mqtt_take_chunk(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end, uint32_t limit)
+/* A piece of what is passed on, and the end of a PUBLISH. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_chunk(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
     size_t size = (size_t)(end - *at);
+    uint32_t limit = parser->phase == IOTHUBI_MQTT_AT_TOPIC ? parser->topic_left : parser->remaining;
+    if (parser->phase == IOTHUBI_MQTT_AT_BAD) {
+        return IOTHUBI_MQTT_MALFORMED;
+    }
+    if (limit == 0) {                            /* only a body can be empty */
+        parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        return IOTHUBI_MQTT_GOT_PUBLISH_END;
+    }
+    if (size == 0) {
+        return IOTHUBI_MQTT_NEED_MORE;
+    }
     if (size > limit) {
         size = (size_t)limit;
     }
-    parser->chunk = *at;
     parser->chunk_size = size;
     parser->remaining -= (uint32_t)size;
     *at += size;
-}
-
-/* The topic is complete: a packet id follows, with QoS 1, or the payload. */
-IOTHUBI_PRIVATE void iothubi_mqtt_topic_end(iothubi_mqtt_parser *parser)
-{
-    parser->value = 0;
-    parser->phase = (unsigned char)((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? IOTHUBI_MQTT_AT_ID : IOTHUBI_MQTT_AT_BODY);
+    switch (parser->phase) {
+    case IOTHUBI_MQTT_AT_TOPIC:
+        parser->topic_left -= (unsigned int)size;
+        if (parser->topic_left == 0) {           /* a packet id follows, with QoS 1, or the payload */
+            parser->value = 0;
+            parser->phase = iothubi_mqtt_id_size(parser) != 0 ? IOTHUBI_MQTT_AT_ID : IOTHUBI_MQTT_AT_BODY;
+        }
+        return IOTHUBI_MQTT_GOT_TOPIC;
+    case IOTHUBI_MQTT_AT_CODES:
+        if (parser->remaining == 0) {
+            parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        }
+        return IOTHUBI_MQTT_GOT_SUBACK;
+    default:
+        return IOTHUBI_MQTT_GOT_BODY;
+    }
 }
 
 /* Reads from *at, up to the next event, and moves *at behind what it read. Call it until it answers NEED_MORE or MALFORMED;
    any split of the bytes gives the same packets. Its work is bounded by the bytes given. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
+IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
-    for (;;) {
-        iothubi_mqtt_event event = IOTHUBI_MQTT_NEED_MORE;
-        if (parser->phase == IOTHUBI_MQTT_AT_BAD) {
-            return IOTHUBI_MQTT_MALFORMED;
-        }
-        if (parser->phase == IOTHUBI_MQTT_AT_BODY && parser->remaining == 0) {
-            parser->phase = IOTHUBI_MQTT_AT_HEADER;
-            return IOTHUBI_MQTT_GOT_PUBLISH_END;
-        }
+    while (parser->phase < IOTHUBI_MQTT_AT_TOPIC) {
+        iothubi_mqtt_event event;
         if (*at == end) {
             return IOTHUBI_MQTT_NEED_MORE;
         }
-        switch (parser->phase) {
-        case IOTHUBI_MQTT_AT_VALUE:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                event = iothubi_mqtt_parse_end(parser);
-            }
-            break;
-        case IOTHUBI_MQTT_AT_CODES:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->remaining);
-            if (parser->remaining == 0) {
-                parser->phase = IOTHUBI_MQTT_AT_HEADER;
-            }
-            event = IOTHUBI_MQTT_GOT_SUBACK;
-            break;
-        case IOTHUBI_MQTT_AT_TOPIC_LENGTH:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                uint32_t need = (uint32_t)parser->value + ((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? 2u : 0u);
-                parser->topic_left = parser->value;
-                parser->phase = (unsigned char)(need > parser->remaining ? IOTHUBI_MQTT_AT_BAD : IOTHUBI_MQTT_AT_TOPIC);
-                if (parser->value == 0) {        /* a topic name has at least one character [MQTT-4.7.3-1] */
-                    parser->phase = IOTHUBI_MQTT_AT_BAD;
-                }
-            }
-            break;
-        case IOTHUBI_MQTT_AT_TOPIC:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->topic_left);
-            parser->topic_left -= (unsigned int)parser->chunk_size;
-            if (parser->topic_left == 0) {
-                iothubi_mqtt_topic_end(parser);
-            }
-            event = IOTHUBI_MQTT_GOT_TOPIC;
-            break;
-        case IOTHUBI_MQTT_AT_ID:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                parser->phase = (unsigned char)(parser->value != 0 ? IOTHUBI_MQTT_AT_BODY : IOTHUBI_MQTT_AT_BAD); /* [MQTT-2.3.1-1] */
-            }
-            break;
-        case IOTHUBI_MQTT_AT_BODY:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->remaining);
-            event = IOTHUBI_MQTT_GOT_BODY;
-            break;
-        default:
-            event = iothubi_mqtt_parse_header(parser, *(*at)++);
-            break;
-        }
+        event = iothubi_mqtt_parse_byte(parser, *(*at)++);
         if (event != IOTHUBI_MQTT_NEED_MORE) {
             return event;
         }
     }
+    return iothubi_mqtt_parse_chunk(parser, at, end);
 }
 
 #endif

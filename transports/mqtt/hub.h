@@ -153,9 +153,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
     remaining = 2u + topic_size + (qos1 ? 2u : 0u) + message->body_size;
-    iothubi_write_begin(&writer, NULL, 0, 0);
-    iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH, remaining);
-    size = writer.length + remaining;
+    size = 1u + iothubi_mqtt_length_size(remaining) + remaining;
     if (size > client->outbox.capacity) {
         *missing = size - client->outbox.capacity;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
@@ -215,7 +213,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_password(iothubi_writer *writer, const v
     if (client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] != NULL) {
         iothubi_write_text(writer, client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE]);
     } else {
-        iothubi_write_token(writer, &client->identity, client->digest, client->token_expiry);
+        iothubi_write_token(writer, &client->identity, client->token_expiry);
     }
 }
 
@@ -362,7 +360,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
 
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
-    return iothubi_mqtt_session_output(&client->mqtt, &client->mqtt_options, &client->outbox,
+    return iothubi_mqtt_session_output(&client->mqtt, &client->outbox,
         iothubi_mqtt_write_connect, client, client->inbox, client->inbox_size, bytes);
 }
 

@@ -8,8 +8,8 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_SESSION_H)
 #define IOTHUBI_MQTT_SESSION_H
 
-#define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u       /* before CONNACK: a refusal costs no more than this */
-#define IOTHUBI_MQTT_PIPELINED_BYTES 2048u
+#define IOTHUBI_MQTT_PIPELINED_BYTES 2048u       /* before CONNACK: a refusal costs no more than this ... */
+#define IOTHUBI_MQTT_PIPELINED_SHARE 256u        /* ... or eight messages: one counts as so many bytes at least */
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
 #define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
@@ -34,11 +34,20 @@ typedef struct iothubi_mqtt_options_tag {
 } iothubi_mqtt_options;
 
 typedef struct iothubi_mqtt_session_tag {
+    unsigned char connect_flags;                 /* as this connection's CONNECT says */
+    unsigned char out;
+    unsigned char more;                          /* a control packet goes on behind what is promised of it */
+    unsigned char connect_wanted;
+    unsigned char connected;                     /* CONNACK 0 was received */
+    unsigned char ping;
+    unsigned char leaving;
+    unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
+    unsigned char acknowledgement_backoff;       /* doublings of that deadline */
+    unsigned char timely;                        /* acknowledgements in time since the last late one */
     iothubi_mqtt_parser parser;
     size_t part;                                 /* bytes taken of the packet that is being written */
     size_t promised;                             /* bytes offered and not yet taken: they must come first */
-    size_t packet_size;                          /* of a control packet that is being written */
-    size_t pipelined_bytes;                      /* offered before CONNACK */
+    size_t pipelined_left;                       /* bytes that may still be offered before CONNACK */
     uint32_t sent_tick;                          /* the last byte taken */
     uint32_t received_tick;                      /* the last byte received */
     uint32_t asked_tick;                         /* CONNECT was written, or a ping became due or was sent */
@@ -46,31 +55,15 @@ typedef struct iothubi_mqtt_session_tag {
     unsigned int window;                         /* unacknowledged messages now allowed */
     unsigned int round_left;                     /* acknowledgements until the window doubles */
     unsigned int keep_alive_s;                   /* as this connection's CONNECT says */
-    unsigned char connect_flags;                 /* likewise */
-    unsigned char out;
-    unsigned char connect_wanted;
-    unsigned char connected;                     /* CONNACK 0 was received */
-    unsigned char ping;
-    unsigned char leaving;
-    unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
-    unsigned char pipelined_messages;
-    unsigned char acknowledgement_backoff;       /* doublings of that deadline */
-    unsigned char timely;                        /* acknowledgements in time since the last late one */
 } iothubi_mqtt_session;
 
-IOTHUBI_PRIVATE void iothubi_mqtt_session_begin(iothubi_mqtt_session *session, const iothubi_mqtt_options *options)
-{
-    IOTHUB_MEMSET(session, 0, sizeof *session);
-    session->window = options->in_flight;
-}
-
 /* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
-IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     unsigned int connect_flags, uint32_t now)
 {
     iothubi_mqtt_parser_begin(&session->parser);
-    session->part = session->promised = session->pipelined_bytes = 0;
-    session->pipelined_messages = 0;
+    session->part = session->promised = 0;
+    session->pipelined_left = options->pipelined && !session->alone ? IOTHUBI_MQTT_PIPELINED_BYTES : 0;
     session->sent_tick = session->received_tick = session->asked_tick = session->acknowledgement_tick = now;
     session->keep_alive_s = options->keep_alive_s;
     session->connect_flags = (unsigned char)connect_flags;
@@ -115,59 +108,36 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
-/* May this record be offered now? bytes: how many messages' bytes are to be offered with it already. */
-IOTHUBI_PRIVATE int iothubi_mqtt_may_offer(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
-    const iothubi_outbox *outbox, const iothubi_record *record)
+/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
-    if (record->state != IOTHUBI_RECORD_QUEUED || session->leaving != IOTHUBI_MQTT_STAYING) {
-        return 0;
-    }
-    if (outbox->in_flight >= session->window) {
-        return 0;
-    }
-    return session->connected || (options->pipelined && !session->alone
-        && session->pipelined_messages < IOTHUBI_MQTT_PIPELINED_MESSAGES
-        && record->size <= IOTHUBI_MQTT_PIPELINED_BYTES - session->pipelined_bytes);
-}
-
-IOTHUBI_PRIVATE void iothubi_mqtt_offer(iothubi_mqtt_session *session, iothubi_outbox *outbox, iothubi_record *record)
-{
-    record->state = IOTHUBI_RECORD_OFFERED;
-    outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
-    if (!session->connected) {
-        ++session->pipelined_messages;
-        session->pipelined_bytes += record->size;
-    }
-}
-
-/* Promises a run of messages that lie side by side in the outbox: they leave in one write. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
-{
-    iothubi_record *record;
     size_t size = 0, end = 0;
     unsigned int i;
     while (outbox->next < outbox->count && iothubi_outbox_record(outbox, outbox->next)->state == IOTHUBI_RECORD_DONE) {
         outbox->next += 1;                       /* expired before its turn came */
     }
-    for (i = outbox->next; i < outbox->count; ++i) {
-        record = iothubi_outbox_record(outbox, i);
-        if (!iothubi_mqtt_may_offer(session, options, outbox, record) || (size != 0 && record->at != end)
-            || (size != 0 && record->size > IOTHUBI_IO_MAXIMUM - size)) {
+    for (i = outbox->next; i < outbox->count && outbox->in_flight < session->window && size < IOTHUBI_IO_MAXIMUM; ++i) {
+        iothubi_record *record = iothubi_outbox_record(outbox, i);
+        if (record->state != IOTHUBI_RECORD_QUEUED || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
             break;
         }
-        iothubi_mqtt_offer(session, outbox, record);
+        if (!session->connected) {
+            size_t charge = record->size > IOTHUBI_MQTT_PIPELINED_SHARE ? record->size : IOTHUBI_MQTT_PIPELINED_SHARE;
+            if (charge > session->pipelined_left) {
+                break;
+            }
+            session->pipelined_left -= charge;
+        }
+        record->state = IOTHUBI_RECORD_OFFERED;
+        outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
         end = record->at + record->size;
         size += record->size;
-        if (size >= IOTHUBI_IO_MAXIMUM) {
-            size = IOTHUBI_IO_MAXIMUM;           /* one large message: the rest of it comes with the next promise */
-            break;
-        }
     }
-    return size;
+    return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
 /* At the boundary of two packets: what comes next. */
-IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
+IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
     session->part = 0;
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
@@ -179,8 +149,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const io
         }
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
-    } else {
-        session->promised = iothubi_mqtt_promise_run(session, options, outbox);
+    } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
+        session->promised = iothubi_mqtt_promise_run(session, outbox);
         if (session->promised != 0) {
             session->out = IOTHUBI_MQTT_OUT_PUBLISH;
         }
@@ -198,24 +168,24 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_control(iothubi_mqtt_session *session, iothu
     } else {
         iothubi_mqtt_write_header(&writer, session->out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
     }
-    session->packet_size = writer.length;
     if (session->promised == 0) {
         session->promised = writer.length - session->part;
         if (session->promised > window_size) {
             session->promised = window_size;
         }
     }
+    session->more = writer.length > session->part + session->promised;
     return session->promised;
 }
 
 /* The bytes to write next; 0: nothing now. connect writes the body of CONNECT. They are the same bytes until taken says that
    some are gone (platform contract, rule 4). */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox,
+IOTHUBI_APART size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, iothubi_outbox *outbox,
     iothubi_part connect, const void *context, unsigned char *window, size_t window_size, const unsigned char **bytes)
 {
     iothubi_record *record;
     if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        iothubi_mqtt_choose(session, options, outbox);
+        iothubi_mqtt_choose(session, outbox);
     }
     if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
         return 0;
@@ -238,7 +208,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, s
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
         session->asked_tick = now;
     }
-    if (session->part < session->packet_size) {
+    if (session->promised != 0 || session->more) {
         return;
     }
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
@@ -333,28 +303,28 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
 /* Adds this connection's deadlines; what is an IOTHUB_CODE, NONE for the ping that is due.
    A ping is due when nothing was sent, or nothing was received, for the keep-alive time. Its answer is missed only while
    nothing at all arrives: any byte is a sign of life; and while the ping itself cannot be written, so is any byte taken. */
-IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     const iothubi_outbox *outbox, iothubi_timer *timer)
 {
     if (!session->connected) {
-        iothubi_timer_add(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->asked_tick, options->connect_timeout_s * (uint32_t)1000);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->asked_tick, options->connect_timeout_s);
         return;
     }
     if (session->ping == IOTHUBI_MQTT_PING_NONE) {
         if (session->keep_alive_s != 0) {
-            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->sent_tick, session->keep_alive_s * (uint32_t)1000);
-            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s * (uint32_t)1000);
+            iothubi_timer_add_s(timer, IOTHUB_CODE_NONE, session->sent_tick, session->keep_alive_s);
+            iothubi_timer_add_s(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s);
         }
     } else {
         uint32_t since = iothubi_tick_later(timer->now, session->asked_tick, session->received_tick);
         if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
             since = iothubi_tick_later(timer->now, since, session->sent_tick);
         }
-        iothubi_timer_add(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s * (uint32_t)1000);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
     if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT) {
-        iothubi_timer_add(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
-            options->acknowledgement_timeout_s * (uint32_t)1000 << session->acknowledgement_backoff);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
+            (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
 }
 
