@@ -803,8 +803,11 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 /* Private functions may be unused in a build that switches their caller off. */
 #if defined(__GNUC__) || defined(__clang__)
 #define IOTHUBI_PRIVATE static __attribute__((__unused__))
+/* Not inlined: with a pointer to its part of the client it is shorter on small machines than merged into its caller. */
+#define IOTHUBI_APART static __attribute__((__unused__, __noinline__))
 #else
 #define IOTHUBI_PRIVATE static
+#define IOTHUBI_APART static
 #endif
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
@@ -830,13 +833,13 @@ IOTHUBI_CHECK(uint32_is_32_bits, (uint32_t)-1 == 0xFFFFFFFFu && sizeof(uint32_t)
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_BYTES_H)
 #define IOTHUBI_BYTES_H
 
-/* The encoded text is an endless line of bytes; the writer keeps those in [skip, skip + room) and counts them all.
-   skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which is
-   run again produces the bytes that a short write left over. */
+/* The encoded text is an endless line of bytes; the writer skips the first ones, keeps as many as it has room for and counts
+   them all.  skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which
+   is run again produces the bytes that a short write left over. */
 typedef struct iothubi_writer_tag {
-    unsigned char *bytes;
-    size_t skip;
-    size_t room;
+    unsigned char *bytes;                        /* where the next one that is kept goes */
+    size_t skip;                                 /* bytes still to skip */
+    size_t room;                                 /* bytes still to keep */
     size_t length;                               /* bytes put so far, kept or not; sticks at the maximum */
 } iothubi_writer;
 
@@ -848,40 +851,30 @@ IOTHUBI_PRIVATE void iothubi_write_begin(iothubi_writer *writer, unsigned char *
     writer->length = 0;
 }
 
-/* Counts size bytes; answers where those of them go that are kept, *from and *kept say which. NULL: none is kept. */
+/* Counts size bytes; *kept of them, behind the first *from, go where it answers. */
 IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
 {
-    size_t at = writer->length;
-    *from = 0;
-    if (size == 0) {
-        return NULL;
-    }
-    if (size > IOTHUBI_SIZE_MAXIMUM - at) {
+    unsigned char *to = writer->bytes;
+    writer->length += size;
+    if (writer->length < size) {
         writer->length = IOTHUBI_SIZE_MAXIMUM;
-        return NULL;
     }
-    writer->length = at + size;
-    if (at < writer->skip) {
-        *from = writer->skip - at;
-        if (*from >= size) {
-            return NULL;
-        }
-        size -= *from;
-        at = writer->skip;
+    *from = size < writer->skip ? size : writer->skip;
+    writer->skip -= *from;
+    size -= *from;
+    *kept = size < writer->room ? size : writer->room;
+    writer->room -= *kept;
+    if (*kept != 0) {
+        writer->bytes = to + *kept;
     }
-    at -= writer->skip;
-    if (at >= writer->room) {
-        return NULL;
-    }
-    *kept = size < writer->room - at ? size : writer->room - at;
-    return writer->bytes + at;
+    return to;
 }
 
 IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
-    if (to != NULL) {
+    if (kept != 0) {
         IOTHUB_MEMCPY(to, (const unsigned char *)bytes + from, kept);
     }
 }
@@ -891,7 +884,7 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
-    if (to != NULL) {
+    if (kept != 0) {
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }
@@ -1017,21 +1010,15 @@ IOTHUBI_PRIVATE int iothubi_read_decimal(const char *text, size_t size, uint32_t
     return size != 0;
 }
 
-/* The 44 characters of base64 (RFC 4648, with padding) of a 32-byte digest. */
-IOTHUBI_PRIVATE void iothubi_digest_to_base64(const unsigned char digest[32], char text[44])
+/* The base64 text (RFC 4648) of a 32-byte digest, percent-encoded; its one pad is left to the caller. */
+IOTHUBI_PRIVATE void iothubi_write_digest(iothubi_writer *writer, const unsigned char *digest)
 {
-    unsigned int in, out = 0;
-    for (in = 0; in < 32; in += 3) {
-        uint32_t group = (uint32_t)digest[in] << 16 | (uint32_t)digest[in + 1] << 8;
-        int shift;
-        if (in + 2 < 32) {
-            group |= digest[in + 2];
-        }
-        for (shift = 18; shift >= 0; shift -= 6) {
-            text[out++] = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (size_t)(group >> shift & 63u));
-        }
+    unsigned int bit;
+    for (bit = 0; bit < 256; bit += 6) {
+        unsigned int byte = bit / 8u, pair = (unsigned int)digest[byte] << 8 | (byte < 31 ? digest[byte + 1] : 0u);
+        char c = (char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (pair >> (10u - bit % 8u) & 63u));
+        iothubi_write_encoded(writer, &c, 1, 0);
     }
-    text[43] = '=';                              /* 32 bytes are ten groups and two bytes: one pad */
 }
 
 /* Decodes base64 (RFC 4648 section 4, with padding) into to, which may be NULL: judge only. Answers how many bytes the text
@@ -1147,6 +1134,11 @@ IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t 
     }
 }
 
+IOTHUBI_APART void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
+{
+    iothubi_timer_add(timer, what, since, seconds * 1000u);
+}
+
 /* The later of two ticks, both in the past of now. */
 IOTHUBI_PRIVATE uint32_t iothubi_tick_later(uint32_t now, uint32_t a, uint32_t b)
 {
@@ -1165,7 +1157,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_tick_later(uint32_t now, uint32_t a, uint32_t b
 /* Why the last creation failed: there is no handle yet that could tell. */
 IOTHUBI_PRIVATE IOTHUB_ERROR iothubi_creation_error;
 
-IOTHUBI_PRIVATE void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
+IOTHUBI_APART void iothubi_error_set(IOTHUB_ERROR *error, IOTHUB_LAYER layer, IOTHUB_CODE code, long raw)
 {
     error->layer = layer;
     error->code = code;
@@ -1308,6 +1300,7 @@ IOTHUBI_NAMES_END
 #define IOTHUBI_IDENTITY_H
 
 #define IOTHUBI_ID_MAXIMUM 128u                  /* bytes of a device or module id */
+#define IOTHUBI_DIGEST_SIZE 32u                  /* of HMAC-SHA256 */
 #define IOTHUBI_HOST_MAXIMUM 253u                /* RFC 1035 section 2.3.4, without the root's dot */
 
 /* The keys of a connection string, in the order of the codes IOTHUB_CODE_..._INVALID. */
@@ -1325,7 +1318,7 @@ enum {
 /* Who the client is: NUL-terminated copies in its block. */
 typedef struct iothubi_identity_tag {
     const char *text[IOTHUBI_SHARED_ACCESS_KEY];
-    const unsigned char *key;                    /* decoded */
+    unsigned char *key;                          /* decoded; behind it the digest that signs the token of this attempt */
     unsigned int key_size;
     unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
     unsigned char given;                         /* a bit for each key of the connection string */
@@ -1396,17 +1389,12 @@ IOTHUBI_PRIVATE int iothubi_token_expiry(const char *token, size_t size, uint32_
 
    With a writer that only measures, the identity is not to be used; the writer's length is then the room that it needs. */
 
-IOTHUBI_PRIVATE const char *iothubi_keep_here(const iothubi_writer *writer)
-{
-    return writer->bytes != NULL ? (const char *)writer->bytes + writer->length : NULL;
-}
-
-/* Decodes the key into the writer's bytes. */
+/* Decodes the key into the writer's bytes and leaves room for the digest. */
 IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_span *text, iothubi_writer *writer)
 {
     size_t from, kept, size = iothubi_base64_decode(text->at, text->size, NULL);
-    unsigned char *key = iothubi_write_room(writer, size, &from, &kept);
-    if (key != NULL && kept == size) {
+    unsigned char *key = iothubi_write_room(writer, size + IOTHUBI_DIGEST_SIZE, &from, &kept);
+    if (kept > size) {
         iothubi_base64_decode(text->at, text->size, key);
     }
     identity->key = key;
@@ -1446,7 +1434,7 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
         return 0;
     }
     if (key < IOTHUBI_SHARED_ACCESS_KEY) {
-        identity->text[key] = iothubi_keep_here(writer);
+        identity->text[key] = (const char *)writer->bytes;
         iothubi_write(writer, text.at, text.size);
         iothubi_write_byte(writer, 0);
     }
@@ -1506,7 +1494,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_read_config(iothubi_identity *identity, cons
 {
     const IOTHUB_CLIENT_CONFIG *config = (const IOTHUB_CLIENT_CONFIG *)source;
     iothubi_span values[IOTHUBI_X509], hub;
-    const char *start = iothubi_keep_here(writer);
+    const char *start = (const char *)writer->bytes;
     int key;
     IOTHUB_MEMSET(identity, 0, sizeof *identity);
     *position = -1;
@@ -1581,17 +1569,15 @@ IOTHUBI_PRIVATE void iothubi_write_string_to_sign(iothubi_writer *writer, const 
 
 static IOTHUB_CONST char iothubi_token_start[] = "SharedAccessSignature sr=";
 static IOTHUB_CONST char iothubi_token_signature[] = "&sig=";
-static IOTHUB_CONST char iothubi_token_expires[] = "&se=";
+static IOTHUB_CONST char iothubi_token_expires[] = "%3D&se="; /* the pad of the signature's base64 stands before it */
 
 IOTHUBI_PRIVATE void iothubi_write_token(iothubi_writer *writer, const iothubi_identity *identity,
-    const unsigned char digest[32], uint32_t expiry)
+    uint32_t expiry)
 {
-    char signature[44];
-    iothubi_digest_to_base64(digest, signature);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_start);
     iothubi_write_resource(writer, identity);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_signature);
-    iothubi_write_encoded(writer, signature, sizeof signature, 0);
+    iothubi_write_digest(writer, identity->key + identity->key_size);
     IOTHUBI_WRITE_CONST(writer, iothubi_token_expires);
     iothubi_write_decimal(writer, expiry);
 }
@@ -1730,13 +1716,14 @@ IOTHUBI_PRIVATE int iothubi_map_replace(struct MAP_HANDLE_DATA_TAG *map, const i
 IOTHUBI_PRIVATE int iothubi_map_add(struct MAP_HANDLE_DATA_TAG *map, int tag, const char *name, const char *value)
 {
     iothubi_writer writer;
-    iothubi_write_begin(&writer, map->bytes + map->used, 0, map->room - map->used);
+    size_t room = map->room - map->used;
+    iothubi_write_begin(&writer, map->bytes + map->used, 0, room);
     iothubi_write_byte(&writer, (unsigned int)tag);
     if (name != NULL) {
         iothubi_write(&writer, name, IOTHUB_STRLEN(name) + 1u);
     }
     iothubi_write(&writer, value, IOTHUB_STRLEN(value) + 1u);
-    if (writer.length > writer.room) {
+    if (writer.length > room) {
         return 0;
     }
     map->used += writer.length;
@@ -2224,7 +2211,6 @@ typedef struct iothubi_outbox_tag {
     iothubi_record *records;
     unsigned char *bytes;
     size_t capacity;                             /* of bytes */
-    size_t tail;                                 /* where the next message starts, if it fits there */
     unsigned int slots;                          /* of records */
     unsigned int first;                          /* slot of the oldest record */
     unsigned int count;                          /* records in use */
@@ -2277,24 +2263,29 @@ IOTHUBI_PRIVATE size_t iothubi_outbox_head(const iothubi_outbox *outbox)
     return outbox->count != 0 ? outbox->records[outbox->first].at : outbox->capacity;
 }
 
+/* Where the next message starts, if it fits there: behind the newest. */
+IOTHUBI_PRIVATE size_t iothubi_outbox_tail(const iothubi_outbox *outbox)
+{
+    const iothubi_record *newest;
+    if (outbox->count == 0) {
+        return 0;
+    }
+    newest = iothubi_outbox_record(outbox, outbox->count - 1u);
+    return newest->at + newest->size;
+}
+
 /* Where a message of so many bytes can start; capacity when nowhere. Free is [tail, capacity) and [0, head), or, when the
    messages wrap round, [tail, head). */
 IOTHUBI_PRIVATE size_t iothubi_outbox_place(const iothubi_outbox *outbox, size_t size)
 {
-    size_t head = iothubi_outbox_head(outbox);
+    size_t head = iothubi_outbox_head(outbox), tail = iothubi_outbox_tail(outbox);
     if (outbox->count == outbox->slots) {
         return outbox->capacity;
     }
-    if (outbox->count == 0) {
-        return size <= outbox->capacity ? 0 : outbox->capacity;
+    if (size <= (tail <= head ? head : outbox->capacity) - tail) {
+        return tail;
     }
-    if (outbox->tail <= head) {
-        return size <= head - outbox->tail ? outbox->tail : outbox->capacity;
-    }
-    if (size <= outbox->capacity - outbox->tail) {
-        return outbox->tail;
-    }
-    return size <= head ? 0 : outbox->capacity;
+    return tail > head && size <= head ? 0 : outbox->capacity;
 }
 
 /* Adds a record for a message of size bytes (at least 1). NULL: no room now. Its bytes are the caller's to fill. */
@@ -2309,7 +2300,6 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_outbox_add(iothubi_outbox *outbox, size_
     IOTHUB_MEMSET(record, 0, sizeof *record);
     record->at = at;
     record->size = size;
-    outbox->tail = at + size;
     return record;
 }
 
@@ -2339,11 +2329,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve(iothubi_outbox *outbox, size
 
 IOTHUBI_PRIVATE size_t iothubi_outbox_used(const iothubi_outbox *outbox)
 {
-    size_t head = iothubi_outbox_head(outbox);
-    if (outbox->count == 0) {
-        return 0;
-    }
-    return outbox->tail > head ? outbox->tail - head : outbox->capacity - head + outbox->tail;
+    size_t head = iothubi_outbox_head(outbox), tail = iothubi_outbox_tail(outbox);
+    return outbox->count == 0 ? 0 : tail > head ? tail - head : outbox->capacity - head + tail;
 }
 
 #endif
@@ -2451,7 +2438,7 @@ IOTHUBI_PRIVATE void iothubi_retry_choose(iothubi_retry *retry, IOTHUB_CLIENT_RE
 /* Notes a failure at uptime now_s; a connection that the hub had accepted lasted lasted_s. Answers 1 with delay_ms set, or
    0 when the policy gives up. The clock of the limit starts anew with each accepted connection, the counts only with a
    lasting one: flapping must not look like success. */
-IOTHUBI_PRIVATE int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, iothubi_retry_kind kind, uint32_t lasted_s, uint32_t random)
+IOTHUBI_APART int iothubi_retry_failed(iothubi_retry *retry, uint32_t now_s, iothubi_retry_kind kind, uint32_t lasted_s, uint32_t random)
 {
     int lasting = kind == IOTHUBI_RETRY_LOST && lasted_s >= IOTHUBI_RETRY_LASTING_S && lasted_s >= retry->delay_ms / 1000u;
     if (lasting) {
@@ -2528,15 +2515,29 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_field(iothubi_writer *writer, iothubi_pa
     part(writer, context);
 }
 
+/* Bytes that a remaining length takes (section 2.2.3). */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_length_size(size_t remaining)
+{
+    size_t size = 1;
+    while (remaining > 127u) {
+        remaining >>= 7;
+        ++size;
+    }
+    return size;
+}
+
 /* First byte and remaining length, seven bits a byte, lowest first (section 2.2.3). */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_header(iothubi_writer *writer, unsigned int first, size_t remaining)
 {
-    iothubi_write_byte(writer, first);
-    while (remaining > 127u) {
-        iothubi_write_byte(writer, 0x80u | (unsigned int)(remaining & 127u));
+    unsigned char bytes[1 + 4];
+    size_t size = 1;
+    bytes[0] = (unsigned char)first;
+    while (remaining > 127u && size < 4) {       /* IoT Hub's packets are far smaller */
+        bytes[size++] = (unsigned char)(0x80u | (remaining & 127u));
         remaining >>= 7;
     }
-    iothubi_write_byte(writer, (unsigned int)remaining);
+    bytes[size++] = (unsigned char)(remaining & 127u);
+    iothubi_write(writer, bytes, size);
 }
 
 /* A packet whose body writes itself. */
@@ -2586,19 +2587,20 @@ typedef enum iothubi_mqtt_event_tag {
 } iothubi_mqtt_event;
 
 enum {
-    IOTHUBI_MQTT_AT_HEADER, IOTHUBI_MQTT_AT_LENGTH, IOTHUBI_MQTT_AT_VALUE, IOTHUBI_MQTT_AT_CODES,
-    IOTHUBI_MQTT_AT_TOPIC_LENGTH, IOTHUBI_MQTT_AT_TOPIC, IOTHUBI_MQTT_AT_ID, IOTHUBI_MQTT_AT_BODY, IOTHUBI_MQTT_AT_BAD
+    IOTHUBI_MQTT_AT_HEADER, IOTHUBI_MQTT_AT_LENGTH,
+    IOTHUBI_MQTT_AT_VALUE, IOTHUBI_MQTT_AT_TOPIC_LENGTH, IOTHUBI_MQTT_AT_ID,        /* two bytes each */
+    IOTHUBI_MQTT_AT_TOPIC, IOTHUBI_MQTT_AT_CODES, IOTHUBI_MQTT_AT_BODY,             /* passed on in chunks */
+    IOTHUBI_MQTT_AT_BAD
 };
 
 typedef struct iothubi_mqtt_parser_tag {
-    const unsigned char *chunk;                  /* into the bytes that were passed */
-    size_t chunk_size;
-    uint32_t remaining;                          /* bytes of the packet still to come */
-    unsigned int value;
-    unsigned int topic_left;
     unsigned char first;                         /* first byte of the packet */
     unsigned char phase;
     unsigned char count;                         /* bytes of the length, or of a two-byte value, so far */
+    size_t chunk_size;                           /* of a chunk: it ends where reading goes on */
+    uint32_t remaining;                          /* bytes of the packet still to come */
+    unsigned int value;
+    unsigned int topic_left;
 } iothubi_mqtt_parser;
 
 IOTHUBI_PRIVATE void iothubi_mqtt_parser_begin(iothubi_mqtt_parser *parser)
@@ -2617,13 +2619,19 @@ IOTHUBI_PRIVATE int iothubi_mqtt_first_is_valid(unsigned int first)
         || first == IOTHUBI_MQTT_UNSUBACK || first == IOTHUBI_MQTT_PINGRESP;
 }
 
+/* Bytes of the packet id of a PUBLISH. */
+IOTHUBI_PRIVATE unsigned int iothubi_mqtt_id_size(const iothubi_mqtt_parser *parser)
+{
+    return parser->first & IOTHUBI_MQTT_QOS1;
+}
+
 /* The remaining length is known: which phase comes next. */
 IOTHUBI_PRIVATE unsigned char iothubi_mqtt_body_phase(const iothubi_mqtt_parser *parser)
 {
     uint32_t size = parser->remaining;
     switch (parser->first & 0xF0u) {
     case IOTHUBI_MQTT_PUBLISH:
-        return size >= ((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? 4u : 2u) ? IOTHUBI_MQTT_AT_TOPIC_LENGTH : IOTHUBI_MQTT_AT_BAD;
+        return size >= 2u + iothubi_mqtt_id_size(parser) ? IOTHUBI_MQTT_AT_TOPIC_LENGTH : IOTHUBI_MQTT_AT_BAD;
     case IOTHUBI_MQTT_SUBACK:
         return size >= 3 ? IOTHUBI_MQTT_AT_VALUE : IOTHUBI_MQTT_AT_BAD;
     case IOTHUBI_MQTT_PINGRESP:
@@ -2633,143 +2641,115 @@ IOTHUBI_PRIVATE unsigned char iothubi_mqtt_body_phase(const iothubi_mqtt_parser 
     }
 }
 
-/* One byte of fixed header. Answers NEED_MORE, or GOT_PINGRESP: the one packet without a body. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_header(iothubi_mqtt_parser *parser, unsigned int byte)
+/* A two-byte value is complete. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_value_end(iothubi_mqtt_parser *parser)
 {
-    if (parser->phase == IOTHUBI_MQTT_AT_HEADER) {
+    unsigned int value = parser->value, phase = parser->phase;
+    iothubi_mqtt_event event = IOTHUBI_MQTT_NEED_MORE;
+    parser->phase = IOTHUBI_MQTT_AT_BAD;
+    if (phase == IOTHUBI_MQTT_AT_TOPIC_LENGTH) {
+        parser->topic_left = value;              /* a topic has at least one character [MQTT-4.7.3-1] */
+        if (value != 0 && (uint32_t)value + iothubi_mqtt_id_size(parser) <= parser->remaining) {
+            parser->phase = IOTHUBI_MQTT_AT_TOPIC;
+        }
+    } else if (phase == IOTHUBI_MQTT_AT_ID) {
+        if (value != 0) {                        /* [MQTT-2.3.1-1] */
+            parser->phase = IOTHUBI_MQTT_AT_BODY;
+        }
+    } else if (parser->first == IOTHUBI_MQTT_SUBACK) {
+        parser->phase = IOTHUBI_MQTT_AT_CODES;
+    } else if (parser->first != IOTHUBI_MQTT_CONNACK || value <= 0x1FFu) { /* only session present may be set [MQTT-3.2.2-1] */
+        parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        event = parser->first == IOTHUBI_MQTT_CONNACK ? IOTHUBI_MQTT_GOT_CONNACK
+            : parser->first == IOTHUBI_MQTT_PUBACK ? IOTHUBI_MQTT_GOT_PUBACK : IOTHUBI_MQTT_GOT_UNSUBACK;
+    }
+    return event;
+}
+
+/* A byte of what is not passed on. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
+{
+    switch (parser->phase) {
+    case IOTHUBI_MQTT_AT_HEADER:
         parser->first = (unsigned char)byte;
         parser->phase = (unsigned char)(iothubi_mqtt_first_is_valid(byte) ? IOTHUBI_MQTT_AT_LENGTH : IOTHUBI_MQTT_AT_BAD);
         parser->remaining = 0;
         parser->value = 0;
         parser->count = 0;
         return IOTHUBI_MQTT_NEED_MORE;
-    }
-    parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);
-    if ((byte & 0x80u) != 0) {
-        if (++parser->count == 4) {
-            parser->phase = IOTHUBI_MQTT_AT_BAD;
+    case IOTHUBI_MQTT_AT_LENGTH:
+        parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);
+        if ((byte & 0x80u) != 0) {
+            if (++parser->count == 4) {
+                parser->phase = IOTHUBI_MQTT_AT_BAD;
+            }
+            return IOTHUBI_MQTT_NEED_MORE;
         }
-        return IOTHUBI_MQTT_NEED_MORE;
-    }
-    parser->count = 0;
-    parser->phase = iothubi_mqtt_body_phase(parser);
-    return parser->phase == IOTHUBI_MQTT_AT_HEADER ? IOTHUBI_MQTT_GOT_PINGRESP : IOTHUBI_MQTT_NEED_MORE;
-}
-
-/* One byte of a two-byte value; true when it is complete. */
-IOTHUBI_PRIVATE int iothubi_mqtt_parse_value(iothubi_mqtt_parser *parser, unsigned int byte)
-{
-    parser->value = (parser->value << 8 | byte) & 0xFFFFu;
-    parser->remaining -= 1;
-    parser->count = (unsigned char)(parser->count ^ 1u);
-    return parser->count == 0;
-}
-
-/* A complete CONNACK, PUBACK, SUBACK or UNSUBACK head. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_end(iothubi_mqtt_parser *parser)
-{
-    parser->phase = IOTHUBI_MQTT_AT_HEADER;
-    switch (parser->first) {
-    case IOTHUBI_MQTT_CONNACK:
-        if (parser->value > 0x1FFu) {            /* only session present may be set [MQTT-3.2.2-1] */
-            parser->phase = IOTHUBI_MQTT_AT_BAD;
-            return IOTHUBI_MQTT_MALFORMED;
-        }
-        return IOTHUBI_MQTT_GOT_CONNACK;
-    case IOTHUBI_MQTT_PUBACK:
-        return IOTHUBI_MQTT_GOT_PUBACK;
-    case IOTHUBI_MQTT_UNSUBACK:
-        return IOTHUBI_MQTT_GOT_UNSUBACK;
-    default:                                     /* SUBACK: the codes follow */
-        parser->phase = IOTHUBI_MQTT_AT_CODES;
-        return IOTHUBI_MQTT_NEED_MORE;
+        parser->count = 0;
+        parser->phase = iothubi_mqtt_body_phase(parser);
+        return parser->phase == IOTHUBI_MQTT_AT_HEADER ? IOTHUBI_MQTT_GOT_PINGRESP : IOTHUBI_MQTT_NEED_MORE;
+    default:
+        parser->value = (parser->value << 8 | byte) & 0xFFFFu;
+        parser->remaining -= 1;
+        parser->count = (unsigned char)(parser->count ^ 1u);
+        return parser->count == 0 ? iothubi_mqtt_value_end(parser) : IOTHUBI_MQTT_NEED_MORE;
     }
 }
 
-/* Takes at most limit bytes of what is there as a chunk. */
-IOTHUBI_PRIVATE void iothubi_mqtt_take_chunk(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end, uint32_t limit)
+/* A piece of what is passed on, and the end of a PUBLISH. */
+IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_chunk(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
     size_t size = (size_t)(end - *at);
+    uint32_t limit = parser->phase == IOTHUBI_MQTT_AT_TOPIC ? parser->topic_left : parser->remaining;
+    if (parser->phase == IOTHUBI_MQTT_AT_BAD) {
+        return IOTHUBI_MQTT_MALFORMED;
+    }
+    if (limit == 0) {                            /* only a body can be empty */
+        parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        return IOTHUBI_MQTT_GOT_PUBLISH_END;
+    }
+    if (size == 0) {
+        return IOTHUBI_MQTT_NEED_MORE;
+    }
     if (size > limit) {
         size = (size_t)limit;
     }
-    parser->chunk = *at;
     parser->chunk_size = size;
     parser->remaining -= (uint32_t)size;
     *at += size;
-}
-
-/* The topic is complete: a packet id follows, with QoS 1, or the payload. */
-IOTHUBI_PRIVATE void iothubi_mqtt_topic_end(iothubi_mqtt_parser *parser)
-{
-    parser->value = 0;
-    parser->phase = (unsigned char)((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? IOTHUBI_MQTT_AT_ID : IOTHUBI_MQTT_AT_BODY);
+    switch (parser->phase) {
+    case IOTHUBI_MQTT_AT_TOPIC:
+        parser->topic_left -= (unsigned int)size;
+        if (parser->topic_left == 0) {           /* a packet id follows, with QoS 1, or the payload */
+            parser->value = 0;
+            parser->phase = iothubi_mqtt_id_size(parser) != 0 ? IOTHUBI_MQTT_AT_ID : IOTHUBI_MQTT_AT_BODY;
+        }
+        return IOTHUBI_MQTT_GOT_TOPIC;
+    case IOTHUBI_MQTT_AT_CODES:
+        if (parser->remaining == 0) {
+            parser->phase = IOTHUBI_MQTT_AT_HEADER;
+        }
+        return IOTHUBI_MQTT_GOT_SUBACK;
+    default:
+        return IOTHUBI_MQTT_GOT_BODY;
+    }
 }
 
 /* Reads from *at, up to the next event, and moves *at behind what it read. Call it until it answers NEED_MORE or MALFORMED;
    any split of the bytes gives the same packets. Its work is bounded by the bytes given. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
+IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
-    for (;;) {
-        iothubi_mqtt_event event = IOTHUBI_MQTT_NEED_MORE;
-        if (parser->phase == IOTHUBI_MQTT_AT_BAD) {
-            return IOTHUBI_MQTT_MALFORMED;
-        }
-        if (parser->phase == IOTHUBI_MQTT_AT_BODY && parser->remaining == 0) {
-            parser->phase = IOTHUBI_MQTT_AT_HEADER;
-            return IOTHUBI_MQTT_GOT_PUBLISH_END;
-        }
+    while (parser->phase < IOTHUBI_MQTT_AT_TOPIC) {
+        iothubi_mqtt_event event;
         if (*at == end) {
             return IOTHUBI_MQTT_NEED_MORE;
         }
-        switch (parser->phase) {
-        case IOTHUBI_MQTT_AT_VALUE:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                event = iothubi_mqtt_parse_end(parser);
-            }
-            break;
-        case IOTHUBI_MQTT_AT_CODES:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->remaining);
-            if (parser->remaining == 0) {
-                parser->phase = IOTHUBI_MQTT_AT_HEADER;
-            }
-            event = IOTHUBI_MQTT_GOT_SUBACK;
-            break;
-        case IOTHUBI_MQTT_AT_TOPIC_LENGTH:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                uint32_t need = (uint32_t)parser->value + ((parser->first & IOTHUBI_MQTT_QOS_BITS) != 0 ? 2u : 0u);
-                parser->topic_left = parser->value;
-                parser->phase = (unsigned char)(need > parser->remaining ? IOTHUBI_MQTT_AT_BAD : IOTHUBI_MQTT_AT_TOPIC);
-                if (parser->value == 0) {        /* a topic name has at least one character [MQTT-4.7.3-1] */
-                    parser->phase = IOTHUBI_MQTT_AT_BAD;
-                }
-            }
-            break;
-        case IOTHUBI_MQTT_AT_TOPIC:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->topic_left);
-            parser->topic_left -= (unsigned int)parser->chunk_size;
-            if (parser->topic_left == 0) {
-                iothubi_mqtt_topic_end(parser);
-            }
-            event = IOTHUBI_MQTT_GOT_TOPIC;
-            break;
-        case IOTHUBI_MQTT_AT_ID:
-            if (iothubi_mqtt_parse_value(parser, *(*at)++)) {
-                parser->phase = (unsigned char)(parser->value != 0 ? IOTHUBI_MQTT_AT_BODY : IOTHUBI_MQTT_AT_BAD); /* [MQTT-2.3.1-1] */
-            }
-            break;
-        case IOTHUBI_MQTT_AT_BODY:
-            iothubi_mqtt_take_chunk(parser, at, end, parser->remaining);
-            event = IOTHUBI_MQTT_GOT_BODY;
-            break;
-        default:
-            event = iothubi_mqtt_parse_header(parser, *(*at)++);
-            break;
-        }
+        event = iothubi_mqtt_parse_byte(parser, *(*at)++);
         if (event != IOTHUBI_MQTT_NEED_MORE) {
             return event;
         }
     }
+    return iothubi_mqtt_parse_chunk(parser, at, end);
 }
 
 #endif
@@ -2783,8 +2763,8 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parse
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_SESSION_H)
 #define IOTHUBI_MQTT_SESSION_H
 
-#define IOTHUBI_MQTT_PIPELINED_MESSAGES 8u       /* before CONNACK: a refusal costs no more than this */
-#define IOTHUBI_MQTT_PIPELINED_BYTES 2048u
+#define IOTHUBI_MQTT_PIPELINED_BYTES 2048u       /* before CONNACK: a refusal costs no more than this ... */
+#define IOTHUBI_MQTT_PIPELINED_SHARE 256u        /* ... or eight messages: one counts as so many bytes at least */
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
 #define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
@@ -2798,54 +2778,47 @@ enum { IOTHUBI_MQTT_STAYING, IOTHUBI_MQTT_DRAINING, IOTHUBI_MQTT_LEAVING, IOTHUB
 
 /* Options of the caller's; a change counts from the next use. */
 typedef struct iothubi_mqtt_options_tag {
-    unsigned int keep_alive_s;                   /* 0: off */
     unsigned int ping_timeout_s;
     unsigned int connect_timeout_s;
     unsigned int acknowledgement_timeout_s;
-    unsigned int in_flight;                      /* unacknowledged messages at most */
+    unsigned short keep_alive_s;                 /* 0: off */
+    unsigned short in_flight;                    /* unacknowledged messages at most */
     unsigned char pipelined;
     unsigned char clean_session;
     unsigned char qos;
 } iothubi_mqtt_options;
 
 typedef struct iothubi_mqtt_session_tag {
-    iothubi_mqtt_parser parser;
-    size_t part;                                 /* bytes taken of the packet that is being written */
-    size_t promised;                             /* bytes offered and not yet taken: they must come first */
-    size_t packet_size;                          /* of a control packet that is being written */
-    size_t pipelined_bytes;                      /* offered before CONNACK */
-    uint32_t sent_tick;                          /* the last byte taken */
-    uint32_t received_tick;                      /* the last byte received */
-    uint32_t asked_tick;                         /* CONNECT was written, or a ping became due or was sent */
-    uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
-    unsigned int window;                         /* unacknowledged messages now allowed */
-    unsigned int round_left;                     /* acknowledgements until the window doubles */
-    unsigned int keep_alive_s;                   /* as this connection's CONNECT says */
-    unsigned char connect_flags;                 /* likewise */
+    unsigned char connect_flags;                 /* as this connection's CONNECT says */
     unsigned char out;
+    unsigned char more;                          /* a control packet goes on behind what is promised of it */
     unsigned char connect_wanted;
     unsigned char connected;                     /* CONNACK 0 was received */
     unsigned char ping;
     unsigned char leaving;
     unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
-    unsigned char pipelined_messages;
     unsigned char acknowledgement_backoff;       /* doublings of that deadline */
     unsigned char timely;                        /* acknowledgements in time since the last late one */
+    iothubi_mqtt_parser parser;
+    size_t part;                                 /* bytes taken of the packet that is being written */
+    size_t promised;                             /* bytes offered and not yet taken: they must come first */
+    size_t pipelined_left;                       /* bytes that may still be offered before CONNACK */
+    uint32_t sent_tick;                          /* the last byte taken */
+    uint32_t received_tick;                      /* the last byte received */
+    uint32_t asked_tick;                         /* CONNECT was written, or a ping became due or was sent */
+    uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
+    unsigned short window;                       /* unacknowledged messages now allowed */
+    unsigned short round_left;                   /* acknowledgements until the window doubles */
+    unsigned short keep_alive_s;                   /* as this connection's CONNECT says */
 } iothubi_mqtt_session;
 
-IOTHUBI_PRIVATE void iothubi_mqtt_session_begin(iothubi_mqtt_session *session, const iothubi_mqtt_options *options)
-{
-    IOTHUB_MEMSET(session, 0, sizeof *session);
-    session->window = options->in_flight;
-}
-
 /* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
-IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     unsigned int connect_flags, uint32_t now)
 {
     iothubi_mqtt_parser_begin(&session->parser);
-    session->part = session->promised = session->pipelined_bytes = 0;
-    session->pipelined_messages = 0;
+    session->part = session->promised = 0;
+    session->pipelined_left = options->pipelined && !session->alone ? IOTHUBI_MQTT_PIPELINED_BYTES : 0;
     session->sent_tick = session->received_tick = session->asked_tick = session->acknowledgement_tick = now;
     session->keep_alive_s = options->keep_alive_s;
     session->connect_flags = (unsigned char)connect_flags;
@@ -2890,59 +2863,36 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
-/* May this record be offered now? bytes: how many messages' bytes are to be offered with it already. */
-IOTHUBI_PRIVATE int iothubi_mqtt_may_offer(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
-    const iothubi_outbox *outbox, const iothubi_record *record)
+/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
-    if (record->state != IOTHUBI_RECORD_QUEUED || session->leaving != IOTHUBI_MQTT_STAYING) {
-        return 0;
-    }
-    if (outbox->in_flight >= session->window) {
-        return 0;
-    }
-    return session->connected || (options->pipelined && !session->alone
-        && session->pipelined_messages < IOTHUBI_MQTT_PIPELINED_MESSAGES
-        && record->size <= IOTHUBI_MQTT_PIPELINED_BYTES - session->pipelined_bytes);
-}
-
-IOTHUBI_PRIVATE void iothubi_mqtt_offer(iothubi_mqtt_session *session, iothubi_outbox *outbox, iothubi_record *record)
-{
-    record->state = IOTHUBI_RECORD_OFFERED;
-    outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
-    if (!session->connected) {
-        ++session->pipelined_messages;
-        session->pipelined_bytes += record->size;
-    }
-}
-
-/* Promises a run of messages that lie side by side in the outbox: they leave in one write. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
-{
-    iothubi_record *record;
     size_t size = 0, end = 0;
     unsigned int i;
     while (outbox->next < outbox->count && iothubi_outbox_record(outbox, outbox->next)->state == IOTHUBI_RECORD_DONE) {
         outbox->next += 1;                       /* expired before its turn came */
     }
-    for (i = outbox->next; i < outbox->count; ++i) {
-        record = iothubi_outbox_record(outbox, i);
-        if (!iothubi_mqtt_may_offer(session, options, outbox, record) || (size != 0 && record->at != end)
-            || (size != 0 && record->size > IOTHUBI_IO_MAXIMUM - size)) {
+    for (i = outbox->next; i < outbox->count && outbox->in_flight < session->window && size < IOTHUBI_IO_MAXIMUM; ++i) {
+        iothubi_record *record = iothubi_outbox_record(outbox, i);
+        if (record->state != IOTHUBI_RECORD_QUEUED || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
             break;
         }
-        iothubi_mqtt_offer(session, outbox, record);
+        if (!session->connected) {
+            size_t charge = record->size > IOTHUBI_MQTT_PIPELINED_SHARE ? record->size : IOTHUBI_MQTT_PIPELINED_SHARE;
+            if (charge > session->pipelined_left) {
+                break;
+            }
+            session->pipelined_left -= charge;
+        }
+        record->state = IOTHUBI_RECORD_OFFERED;
+        outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
         end = record->at + record->size;
         size += record->size;
-        if (size >= IOTHUBI_IO_MAXIMUM) {
-            size = IOTHUBI_IO_MAXIMUM;           /* one large message: the rest of it comes with the next promise */
-            break;
-        }
     }
-    return size;
+    return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
 /* At the boundary of two packets: what comes next. */
-IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox)
+IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
     session->part = 0;
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
@@ -2954,8 +2904,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, const io
         }
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
-    } else {
-        session->promised = iothubi_mqtt_promise_run(session, options, outbox);
+    } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
+        session->promised = iothubi_mqtt_promise_run(session, outbox);
         if (session->promised != 0) {
             session->out = IOTHUBI_MQTT_OUT_PUBLISH;
         }
@@ -2973,24 +2923,24 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_control(iothubi_mqtt_session *session, iothu
     } else {
         iothubi_mqtt_write_header(&writer, session->out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
     }
-    session->packet_size = writer.length;
     if (session->promised == 0) {
         session->promised = writer.length - session->part;
         if (session->promised > window_size) {
             session->promised = window_size;
         }
     }
+    session->more = writer.length > session->part + session->promised;
     return session->promised;
 }
 
 /* The bytes to write next; 0: nothing now. connect writes the body of CONNECT. They are the same bytes until taken says that
    some are gone (platform contract, rule 4). */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, const iothubi_mqtt_options *options, iothubi_outbox *outbox,
+IOTHUBI_APART size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, iothubi_outbox *outbox,
     iothubi_part connect, const void *context, unsigned char *window, size_t window_size, const unsigned char **bytes)
 {
     iothubi_record *record;
     if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        iothubi_mqtt_choose(session, options, outbox);
+        iothubi_mqtt_choose(session, outbox);
     }
     if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
         return 0;
@@ -3013,7 +2963,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, s
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
         session->asked_tick = now;
     }
-    if (session->part < session->packet_size) {
+    if (session->promised != 0 || session->more) {
         return;
     }
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
@@ -3097,7 +3047,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         session->acknowledgement_tick = now;
     }
     if (session->window < options->in_flight && --session->round_left == 0) {
-        session->window = session->window < options->in_flight / 2u ? session->window * 2u : options->in_flight;
+        session->window = (unsigned short)(session->window < options->in_flight / 2u ? session->window * 2u : options->in_flight);
         session->round_left = session->window;
     }
     return record;
@@ -3108,28 +3058,28 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
 /* Adds this connection's deadlines; what is an IOTHUB_CODE, NONE for the ping that is due.
    A ping is due when nothing was sent, or nothing was received, for the keep-alive time. Its answer is missed only while
    nothing at all arrives: any byte is a sign of life; and while the ping itself cannot be written, so is any byte taken. */
-IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     const iothubi_outbox *outbox, iothubi_timer *timer)
 {
     if (!session->connected) {
-        iothubi_timer_add(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->asked_tick, options->connect_timeout_s * (uint32_t)1000);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_CONNACK_TIMEOUT, session->asked_tick, options->connect_timeout_s);
         return;
     }
     if (session->ping == IOTHUBI_MQTT_PING_NONE) {
         if (session->keep_alive_s != 0) {
-            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->sent_tick, session->keep_alive_s * (uint32_t)1000);
-            iothubi_timer_add(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s * (uint32_t)1000);
+            iothubi_timer_add_s(timer, IOTHUB_CODE_NONE, session->sent_tick, session->keep_alive_s);
+            iothubi_timer_add_s(timer, IOTHUB_CODE_NONE, session->received_tick, session->keep_alive_s);
         }
     } else {
         uint32_t since = iothubi_tick_later(timer->now, session->asked_tick, session->received_tick);
         if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
             since = iothubi_tick_later(timer->now, since, session->sent_tick);
         }
-        iothubi_timer_add(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s * (uint32_t)1000);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
     if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT) {
-        iothubi_timer_add(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
-            options->acknowledgement_timeout_s * (uint32_t)1000 << session->acknowledgement_backoff);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
+            (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
 }
 
@@ -3218,15 +3168,15 @@ struct iothubi_client {
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
+    uint32_t rest_tick;                          /* nothing falls due before */
     uint32_t state_tick;                         /* when the state was entered */
     uint32_t uptime_s;
-    uint32_t ready_s;                            /* uptime when the hub accepted the connection */
+    uint32_t second_tick;                        /* when uptime_s was last counted up */
     uint32_t renew_s;                            /* uptime of the planned renewal */
     uint32_t renew_time;                         /* the same in wall-clock time */
     uint32_t token_expiry;                       /* of the token of this attempt; 0: not signed yet */
     uint32_t expiry_tick;                        /* the next message expires then, while expiring */
     uint32_t random;                             /* of xorshift; 0: not seeded yet */
-    unsigned int uptime_rest_ms;
     unsigned char *inbox;
     size_t inbox_size;
     iothubi_outbox outbox;
@@ -3248,7 +3198,6 @@ struct iothubi_client {
     uint32_t message_timeout_ms;
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
-    unsigned char digest[32];                    /* signature of the token of this attempt */
     const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
@@ -3261,7 +3210,7 @@ struct iothubi_client {
 #define IOTHUBI_COUNT(client, counter, number) ((void)(number))
 #endif
 
-IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
+IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND + 100);
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
@@ -3318,7 +3267,6 @@ IOTHUBI_PRIVATE void iothubi_tell_status(struct iothubi_client *client, IOTHUB_C
 IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
-    client->ready_s = client->uptime_s;
     IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
@@ -3537,9 +3485,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
     remaining = 2u + topic_size + (qos1 ? 2u : 0u) + message->body_size;
-    iothubi_write_begin(&writer, NULL, 0, 0);
-    iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH, remaining);
-    size = writer.length + remaining;
+    size = 1u + iothubi_mqtt_length_size(remaining) + remaining;
     if (size > client->outbox.capacity) {
         *missing = size - client->outbox.capacity;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
@@ -3599,7 +3545,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_password(iothubi_writer *writer, const v
     if (client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] != NULL) {
         iothubi_write_text(writer, client->identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE]);
     } else {
-        iothubi_write_token(writer, &client->identity, client->digest, client->token_expiry);
+        iothubi_write_token(writer, &client->identity, client->token_expiry);
     }
 }
 
@@ -3746,7 +3692,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
 
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
-    return iothubi_mqtt_session_output(&client->mqtt, &client->mqtt_options, &client->outbox,
+    return iothubi_mqtt_session_output(&client->mqtt, &client->outbox,
         iothubi_mqtt_write_connect, client, client->inbox, client->inbox_size, bytes);
 }
 
@@ -3827,14 +3773,14 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CLIENT_H)
 #define IOTHUBI_CLIENT_H
 
-#define IOTHUBI_DRAIN_MS 10000u                  /* a planned end waits so long for acknowledgements */
+#define IOTHUBI_DRAIN_S 10u                  /* a planned end waits so long for acknowledgements */
 #define IOTHUBI_POLL_MS 10u                      /* while the stream is opening or output waits */
 #define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_RENEWAL, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
 
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
@@ -3919,7 +3865,7 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     iothubi_retry_kind kind = client->state >= IOTHUBI_READY ? IOTHUBI_RETRY_LOST
         : client->state >= IOTHUBI_CONNECTING ? IOTHUBI_RETRY_REFUSED : IOTHUBI_RETRY_UNREACHED;
-    uint32_t lasted_s = client->uptime_s - client->ready_s;
+    uint32_t lasted_s = (client->now - client->state_tick) / 1000u; /* of use when it was READY */
     int again;
     client->broken = 0;
     if (client->state == IOTHUBI_READY && client->error.code == IOTHUB_CODE_LINK_LOST) {
@@ -3999,7 +3945,7 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
     iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
     iothubi_write_string_to_sign(&writer, &client->identity, client->token_expiry);
     result = client->platform->hmac_sha256(client->platform->context, client->identity.key, client->identity.key_size,
-        client->inbox, (unsigned int)writer.length, client->digest);
+        client->inbox, (unsigned int)writer.length, client->identity.key + client->identity.key_size);
     if (result < 0) {
         iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_HMAC_FAILED, result);
     } else if (result == 0 && now >= client->renew_time) {
@@ -4141,7 +4087,6 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
-    uint32_t seconds;
     if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
         uint32_t left = client->expiry_tick - timer->now;
         iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
@@ -4151,30 +4096,35 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         iothubi_timer_add(timer, IOTHUBI_DUE_RETRY, client->state_tick, client->retry.delay_ms);
         break;
     case IOTHUBI_OPENING:
-        iothubi_timer_add(timer, IOTHUB_CODE_OPEN_TIMEOUT, client->state_tick, client->open_timeout_s * 1000u);
+        iothubi_timer_add_s(timer, IOTHUB_CODE_OPEN_TIMEOUT, client->state_tick, client->open_timeout_s);
         break;
     case IOTHUBI_DRAINING:
-        iothubi_timer_add(timer, IOTHUBI_DUE_DRAINED, client->state_tick, IOTHUBI_DRAIN_MS);
-        client->transport->timers(client, timer);
-        break;
-    case IOTHUBI_READY:
-        if (client->renewing) {
-            seconds = client->renew_s - client->uptime_s;
-            if (seconds > 0x7FFFFFFFu) {
-                seconds = 0;                     /* overdue */
-            }
-            if (seconds < IOTHUBI_SPAN_MAXIMUM / 1000u) {
-                iothubi_timer_add(timer, IOTHUBI_DUE_RENEWAL, client->now - client->uptime_rest_ms, seconds * 1000u);
-            }
-        }
-        client->transport->timers(client, timer);
-        break;
-    case IOTHUBI_CONNECTING:
-        client->transport->timers(client, timer);
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_DRAINED, client->state_tick, IOTHUBI_DRAIN_S);
         break;
     default:
         break;
     }
+    if (client->state >= IOTHUBI_CONNECTING) {
+        client->transport->timers(client, timer);
+    }
+}
+
+/* Seconds until the planned renewal, by whichever clock comes first: the tick may stand still in sleep, the wall clock may be
+   set back. The longest span when none is planned. */
+IOTHUBI_PRIVATE uint32_t iothubi_renewal_left(const struct iothubi_client *client)
+{
+    uint32_t left = client->renew_s - client->uptime_s, time;
+    if (!client->renewing || client->state != IOTHUBI_READY) {
+        return IOTHUBI_SPAN_MAXIMUM / 1000u;
+    }
+    time = iothubi_wall_time(client);
+    if (time >= client->renew_time || left > 0x7FFFFFFFu) {
+        return 0;
+    }
+    if (time != 0 && client->renew_time - time < left) {
+        left = client->renew_time - time;
+    }
+    return left < IOTHUBI_SPAN_MAXIMUM / 1000u ? left : IOTHUBI_SPAN_MAXIMUM / 1000u;
 }
 
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
@@ -4188,10 +4138,6 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
     switch (what) {
     case IOTHUBI_DUE_RETRY:
         iothubi_attempt(client);
-        break;
-    case IOTHUBI_DUE_RENEWAL:
-        client->renewing = 0;
-        client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         break;
     case IOTHUBI_DUE_MESSAGE:
         client->extras->age(client, NULL);
@@ -4223,25 +4169,19 @@ IOTHUBI_PRIVATE void iothubi_judge(struct iothubi_client *client)
 
 /* ---- DoWork ---- */
 
+/* Reads the clock. Seconds are counted beside it: they outlast the tick's wrap. */
 IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
 {
-    uint32_t now = client->platform->milliseconds(client->platform->context), seconds = 0;
-    uint32_t elapsed = now - client->now;
+    uint32_t elapsed;
+    client->now = client->platform->milliseconds(client->platform->context);
+    elapsed = client->now - client->second_tick;
     if (elapsed >= 1000u) {
-        seconds = elapsed / 1000u;
-        elapsed -= seconds * 1000u;
-    }
-    client->uptime_rest_ms += (unsigned int)elapsed;
-    if (client->uptime_rest_ms >= 1000u) {
-        client->uptime_rest_ms -= 1000u;
-        seconds += 1;
-    }
-    client->uptime_s += seconds;
-    client->now = now;
-    if (seconds != 0 && client->renewing && client->state == IOTHUBI_READY) {
-        uint32_t time = iothubi_wall_time(client);
-        if (time > client->renew_time) {             /* later than the tick would say: it stood still */
-            iothubi_due(client, IOTHUBI_DUE_RENEWAL);
+        uint32_t seconds = elapsed / 1000u;
+        client->uptime_s += seconds;
+        client->second_tick += seconds * 1000u;
+        if (iothubi_renewal_left(client) == 0) {
+            client->renewing = 0;
+            client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
         }
     }
 }
@@ -4268,7 +4208,7 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
 /* The end of a planned connection, when all is said and pushed, or its time is over. */
 IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
 {
-    int over = client->now - client->state_tick >= IOTHUBI_DRAIN_MS;
+    int over = client->now - client->state_tick >= IOTHUBI_DRAIN_S * 1000u;
     client->transport->leave(client, over);
     iothubi_transmit(client);
     if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
@@ -4276,13 +4216,26 @@ IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
+/* Does it wait for what only calls of DoWork can bring: the stream, entropy, the clock, HMAC? */
+IOTHUBI_PRIVATE int iothubi_is_polling(const struct iothubi_client *client)
 {
-    client->busy = client->heard = 0;
-    iothubi_tick(client);
-    if (client->state >= IOTHUBI_CONNECTING) {
-        iothubi_receive(client);
-    }
+    return client->blocked || client->unpushed || client->state == IOTHUBI_SIGNING || client->state == IOTHUBI_OPENING
+        || client->state == IOTHUBI_DRAINING;
+}
+
+/* Milliseconds until the next deadline of any kind. */
+IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
+{
+    iothubi_timer timer;
+    uint32_t renewal = iothubi_renewal_left(client); /* looked at once a second */
+    iothubi_timer_begin(&timer, client->now);
+    iothubi_timers(client, &timer);
+    iothubi_timer_add_s(&timer, 0, client->second_tick, renewal != 0 ? renewal : 1u);
+    return timer.left;
+}
+
+IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
+{
     iothubi_judge(client);
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {
@@ -4299,32 +4252,33 @@ IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
     if (client->broken) {
         iothubi_failed(client);
     }
+    client->rest_tick = client->now + iothubi_rest(client);
+}
+
+IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
+{
+    int awake = client->busy || iothubi_is_polling(client);
+    client->busy = client->heard = 0;
+    iothubi_tick(client);
+    if (client->state >= IOTHUBI_CONNECTING) {
+        iothubi_receive(client);
+    }
+    if (awake || client->heard || client->broken || client->reconnect || client->now - client->rest_tick <= 0x7FFFFFFFu) {
+        iothubi_step(client);
+    }
 }
 
 IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 {
-    iothubi_timer timer;
-    uint32_t now = client->platform->milliseconds(client->platform->context);
-    int opening = client->state == IOTHUBI_OPENING || (client->state == IOTHUBI_SIGNING && client->token_expiry != 0);
-    int disobeys = client->running ? client->state == IOTHUBI_STOPPED
-        : client->state != IOTHUBI_STOPPED && client->state != IOTHUBI_DRAINING;
-    if (client->busy || disobeys) {
+    uint32_t left = client->rest_tick - client->platform->milliseconds(client->platform->context);
+    if (client->busy || left > 0x7FFFFFFFu) {
         return 0;
     }
-    iothubi_timer_begin(&timer, now);
-    iothubi_timers(client, &timer);
-    if (client->renewing && client->state == IOTHUBI_READY) {
-        uint32_t time = iothubi_wall_time(client), left = time < client->renew_time ? client->renew_time - time : 0;
-        if (time != 0 && left < IOTHUBI_SPAN_MAXIMUM / 1000u) {
-            iothubi_timer_add(&timer, 0, now, (left + 1u) * 1000u);
-        }
+    if (iothubi_is_polling(client)) {
+        uint32_t poll = client->state != IOTHUBI_SIGNING || client->token_expiry != 0 ? IOTHUBI_POLL_MS : IOTHUBI_WAIT_MS;
+        return poll < left ? poll : left;
     }
-    if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
-        iothubi_timer_add(&timer, 0, now, IOTHUBI_POLL_MS);
-    } else if (client->state == IOTHUBI_SIGNING) {
-        iothubi_timer_add(&timer, 0, now, IOTHUBI_WAIT_MS);
-    }
-    return timer.left;
+    return left;
 }
 
 /* ---- sending ---- */
@@ -4419,6 +4373,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
     client->transport = transport;
     client->platform = platform;
     client->running = 1;
+    client->busy = 1;
     client->token_lifetime_s = 3600;
     client->open_timeout_s = 60;
     client->keep_escapes = 1;
@@ -4431,7 +4386,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
     client->mqtt_options.pipelined = 1;
     client->mqtt_options.qos = 1;
     client->error.retryable = 1;                 /* nothing stands in the way */
-    client->now = client->state_tick = platform->milliseconds(platform->context);
+    client->now = client->second_tick = client->state_tick = platform->milliseconds(platform->context);
     client->next = iothubi_clients;
     iothubi_clients = client;
 }
@@ -4448,7 +4403,7 @@ IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 }
 
 /* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
     unsigned char *at = (unsigned char *)memory->block;
@@ -4932,11 +4887,11 @@ IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int cha
 
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
-    int changed = client->mqtt_options.keep_alive_s != (unsigned int)seconds;
+    int changed = client->mqtt_options.keep_alive_s != seconds;
     if (seconds < 0 || seconds > IOTHUBI_KEEP_ALIVE_MAXIMUM) {
         return 0;
     }
-    client->mqtt_options.keep_alive_s = (unsigned int)seconds;
+    client->mqtt_options.keep_alive_s = (unsigned short)seconds;
     return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
@@ -5022,9 +4977,9 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
     if (messages == 0 || messages > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
         return 0;
     }
-    client->mqtt_options.in_flight = messages;
+    client->mqtt_options.in_flight = (unsigned short)messages;
     if (client->mqtt.window > messages || client->state < IOTHUBI_OPENING) {
-        client->mqtt.window = messages;
+        client->mqtt.window = (unsigned short)messages;
     }
     return 1;
 }
@@ -5088,6 +5043,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *c
     IOTHUB_CLIENT_RESULT result = name != NULL && value != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_set_option(client, name, value);
+        client->busy = 1;                        /* a deadline may be nearer now */
         IOTHUB_UNLOCK();
     }
     return result;

@@ -44,6 +44,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
     client->transport = transport;
     client->platform = platform;
     client->running = 1;
+    client->busy = 1;
     client->token_lifetime_s = 3600;
     client->open_timeout_s = 60;
     client->keep_escapes = 1;
@@ -557,11 +558,11 @@ IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int cha
 
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
-    int changed = client->mqtt_options.keep_alive_s != (unsigned int)seconds;
+    int changed = client->mqtt_options.keep_alive_s != seconds;
     if (seconds < 0 || seconds > IOTHUBI_KEEP_ALIVE_MAXIMUM) {
         return 0;
     }
-    client->mqtt_options.keep_alive_s = (unsigned int)seconds;
+    client->mqtt_options.keep_alive_s = (unsigned short)seconds;
     return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
 }
 
@@ -647,9 +648,9 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
     if (messages == 0 || messages > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
         return 0;
     }
-    client->mqtt_options.in_flight = messages;
+    client->mqtt_options.in_flight = (unsigned short)messages;
     if (client->mqtt.window > messages || client->state < IOTHUBI_OPENING) {
-        client->mqtt.window = messages;
+        client->mqtt.window = (unsigned short)messages;
     }
     return 1;
 }
@@ -713,6 +714,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *c
     IOTHUB_CLIENT_RESULT result = name != NULL && value != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_set_option(client, name, value);
+        client->busy = 1;                        /* a deadline may be nearer now */
         IOTHUB_UNLOCK();
     }
     return result;

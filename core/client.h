@@ -449,13 +449,26 @@ IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
+/* Does it wait for what only calls of DoWork can bring: the stream, entropy, the clock, HMAC? */
+IOTHUBI_PRIVATE int iothubi_is_polling(const struct iothubi_client *client)
 {
-    client->busy = client->heard = 0;
-    iothubi_tick(client);
-    if (client->state >= IOTHUBI_CONNECTING) {
-        iothubi_receive(client);
-    }
+    return client->blocked || client->unpushed || client->state == IOTHUBI_SIGNING || client->state == IOTHUBI_OPENING
+        || client->state == IOTHUBI_DRAINING;
+}
+
+/* Milliseconds until the next deadline of any kind. */
+IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
+{
+    iothubi_timer timer;
+    uint32_t renewal = iothubi_renewal_left(client); /* looked at once a second */
+    iothubi_timer_begin(&timer, client->now);
+    iothubi_timers(client, &timer);
+    iothubi_timer_add_s(&timer, 0, client->second_tick, renewal != 0 ? renewal : 1u);
+    return timer.left;
+}
+
+IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
+{
     iothubi_judge(client);
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {
@@ -472,28 +485,33 @@ IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
     if (client->broken) {
         iothubi_failed(client);
     }
+    client->rest_tick = client->now + iothubi_rest(client);
+}
+
+IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
+{
+    int awake = client->busy || iothubi_is_polling(client);
+    client->busy = client->heard = 0;
+    iothubi_tick(client);
+    if (client->state >= IOTHUBI_CONNECTING) {
+        iothubi_receive(client);
+    }
+    if (awake || client->heard || client->broken || client->reconnect || client->now - client->rest_tick <= 0x7FFFFFFFu) {
+        iothubi_step(client);
+    }
 }
 
 IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 {
-    iothubi_timer timer;
-    uint32_t renewal;
-    int opening = client->state == IOTHUBI_OPENING || (client->state == IOTHUBI_SIGNING && client->token_expiry != 0);
-    int disobeys = client->running ? client->state == IOTHUBI_STOPPED
-        : client->state != IOTHUBI_STOPPED && client->state != IOTHUBI_DRAINING;
-    if (client->busy || disobeys) {
+    uint32_t left = client->rest_tick - client->platform->milliseconds(client->platform->context);
+    if (client->busy || left > 0x7FFFFFFFu) {
         return 0;
     }
-    iothubi_timer_begin(&timer, client->platform->milliseconds(client->platform->context));
-    iothubi_timers(client, &timer);
-    renewal = iothubi_renewal_left(client);      /* looked at once a second */
-    iothubi_timer_add_s(&timer, 0, client->second_tick, renewal != 0 ? renewal : 1u);
-    if (opening || client->blocked || client->unpushed || client->state == IOTHUBI_DRAINING) {
-        iothubi_timer_add(&timer, 0, timer.now, IOTHUBI_POLL_MS);
-    } else if (client->state == IOTHUBI_SIGNING) {
-        iothubi_timer_add(&timer, 0, timer.now, IOTHUBI_WAIT_MS);
+    if (iothubi_is_polling(client)) {
+        uint32_t poll = client->state != IOTHUBI_SIGNING || client->token_expiry != 0 ? IOTHUBI_POLL_MS : IOTHUBI_WAIT_MS;
+        return poll < left ? poll : left;
     }
-    return timer.left;
+    return left;
 }
 
 /* ---- sending ---- */

@@ -80,6 +80,7 @@ struct iothubi_client {
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
+    uint32_t rest_tick;                          /* nothing falls due before */
     uint32_t state_tick;                         /* when the state was entered */
     uint32_t uptime_s;
     uint32_t second_tick;                        /* when uptime_s was last counted up */

@@ -23,11 +23,11 @@ enum { IOTHUBI_MQTT_STAYING, IOTHUBI_MQTT_DRAINING, IOTHUBI_MQTT_LEAVING, IOTHUB
 
 /* Options of the caller's; a change counts from the next use. */
 typedef struct iothubi_mqtt_options_tag {
-    unsigned int keep_alive_s;                   /* 0: off */
     unsigned int ping_timeout_s;
     unsigned int connect_timeout_s;
     unsigned int acknowledgement_timeout_s;
-    unsigned int in_flight;                      /* unacknowledged messages at most */
+    unsigned short keep_alive_s;                 /* 0: off */
+    unsigned short in_flight;                    /* unacknowledged messages at most */
     unsigned char pipelined;
     unsigned char clean_session;
     unsigned char qos;
@@ -52,9 +52,9 @@ typedef struct iothubi_mqtt_session_tag {
     uint32_t received_tick;                      /* the last byte received */
     uint32_t asked_tick;                         /* CONNECT was written, or a ping became due or was sent */
     uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
-    unsigned int window;                         /* unacknowledged messages now allowed */
-    unsigned int round_left;                     /* acknowledgements until the window doubles */
-    unsigned int keep_alive_s;                   /* as this connection's CONNECT says */
+    unsigned short window;                       /* unacknowledged messages now allowed */
+    unsigned short round_left;                   /* acknowledgements until the window doubles */
+    unsigned short keep_alive_s;                   /* as this connection's CONNECT says */
 } iothubi_mqtt_session;
 
 /* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
@@ -292,7 +292,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         session->acknowledgement_tick = now;
     }
     if (session->window < options->in_flight && --session->round_left == 0) {
-        session->window = session->window < options->in_flight / 2u ? session->window * 2u : options->in_flight;
+        session->window = (unsigned short)(session->window < options->in_flight / 2u ? session->window * 2u : options->in_flight);
         session->round_left = session->window;
     }
     return record;
