@@ -797,6 +797,7 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 #define IOTHUB_CONST const
 #define IOTHUB_CONST_BYTE(at) (*(at))
 #define IOTHUB_CONST_COPY(to, from, size) IOTHUB_MEMCPY(to, from, size)
+#define IOTHUBI_CONST_IS_PLAIN
 #endif
 #endif
 
@@ -870,16 +871,33 @@ IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t
     return to;
 }
 
-IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
+/* What lies at the edge of a window, or is only measured. */
+IOTHUBI_APART void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
     if (kept != 0) {
-        IOTHUB_MEMCPY(to, (const unsigned char *)bytes + from, kept);
+        IOTHUB_MEMCPY(to, bytes + from, kept);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
+{
+    unsigned char *to = writer->bytes;
+    if (writer->skip != 0 || size > writer->room || size == 0) {
+        iothubi_write_edge(writer, (const unsigned char *)bytes, size);
+    } else {                                     /* nearly always */
+        writer->bytes = to + size;
+        writer->room -= size;
+        writer->length += size;
+        IOTHUB_MEMCPY(to, bytes, size);
     }
 }
 
 /* For text declared IOTHUB_CONST. */
+#ifdef IOTHUBI_CONST_IS_PLAIN
+#define iothubi_write_const iothubi_write
+#else
 IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *text, size_t size)
 {
     size_t from, kept;
@@ -888,6 +906,7 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }
+#endif
 
 #define IOTHUBI_WRITE_CONST(writer, text) iothubi_write_const(writer, text, sizeof(text) - 1u)
 
@@ -2739,6 +2758,12 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_chunk(iothubi_mqtt_parser 
    any split of the bytes gives the same packets. Its work is bounded by the bytes given. */
 IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
+    if (parser->phase == IOTHUBI_MQTT_AT_HEADER && end - *at >= 4 && (*at)[0] == IOTHUBI_MQTT_PUBACK && (*at)[1] == 2) {
+        parser->first = IOTHUBI_MQTT_PUBACK;     /* what comes most comes in one piece */
+        parser->value = (unsigned int)(*at)[2] << 8 | (*at)[3];
+        *at += 4;
+        return IOTHUBI_MQTT_GOT_PUBACK;
+    }
     while (parser->phase < IOTHUBI_MQTT_AT_TOPIC) {
         iothubi_mqtt_event event;
         if (*at == end) {
@@ -2809,6 +2834,7 @@ typedef struct iothubi_mqtt_session_tag {
     uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
     unsigned short window;                       /* unacknowledged messages now allowed */
     unsigned short round_left;                   /* acknowledgements until the window doubles */
+    unsigned short topic_start;                  /* bytes of an event's topic before its properties */
     unsigned short keep_alive_s;                   /* as this connection's CONNECT says */
 } iothubi_mqtt_session;
 
@@ -3214,8 +3240,8 @@ IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUC
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
-    /* NONE, or why this transport cannot carry these names */
-    IOTHUB_CODE (*accepts)(const iothubi_identity *identity);
+    /* a new client with its identity: NONE, or why this transport cannot carry its names */
+    IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
     IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
     /* the stream is open */
@@ -3369,8 +3395,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag_name(iothubi_writer *writer, int tag
     iothubi_write_const(writer, name, size);
 }
 
-/* name=value pairs joined by '&', in order of insertion; the hub does not mind the order. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
+IOTHUBI_PRIVATE void iothubi_mqtt_write_pairs(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
 {
     int keep = source->client->keep_escapes;
     iothubi_entry entry;
@@ -3398,15 +3423,23 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothub
     }
 }
 
+/* name=value pairs joined by '&', in order of insertion; the hub does not mind the order. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
+    if (source->message->map.used != 0 || source->write_sample != NULL) {
+        iothubi_mqtt_write_pairs(writer, source);
+    }
+}
+
 static IOTHUB_CONST char iothubi_mqtt_devices[] = "devices/";
 static IOTHUB_CONST char iothubi_mqtt_modules[] = "/modules/";
 static IOTHUB_CONST char iothubi_mqtt_events[] = "/messages/events/";
 
-/* devices/{d}[/modules/{m}]/messages/events/{bag}; ids travel as they are, the last slash belongs to the topic. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void *context)
+/* devices/{d}[/modules/{m}]/messages/events/ - ids travel as they are. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
 {
-    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
-    const iothubi_identity *identity = &source->client->identity;
+    const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
     if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
@@ -3414,6 +3447,13 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void
         iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
+}
+
+/* The last slash of the start belongs to the topic, with an empty bag too. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
+    iothubi_mqtt_write_topic_start(writer, &source->client->identity);
     iothubi_mqtt_write_bag(writer, source);
 }
 
@@ -3480,7 +3520,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     if (client->sampling_percentage != 0) {
         client->extras->sample(client, &source);
     }
-    topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
+    topic_size = client->mqtt.topic_start + iothubi_part_size(iothubi_mqtt_write_bag, &source);
     if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
@@ -3585,18 +3625,19 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
 /* ---- the verbs ---- */
 
 /* '+' and '#' are allowed in ids but not in a topic name [MQTT-3.3.2-2], so such an identity cannot send over MQTT. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_identity *identity)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accept(struct iothubi_client *client)
 {
     static IOTHUB_CONST char wildcards[] = "+#";
     int key;
     for (key = IOTHUBI_DEVICE_ID; key <= IOTHUBI_MODULE_ID; ++key) {
-        const char *id = identity->text[key];
+        const char *id = client->identity.text[key];
         for (; id != NULL && *id != '\0'; ++id) {
             if (iothubi_find_byte(wildcards, *id) >= 0) {
                 return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + key);
             }
         }
     }
+    client->mqtt.topic_start = (unsigned short)iothubi_part_size(iothubi_mqtt_write_topic_start, &client->identity);
     return IOTHUB_CODE_NONE;
 }
 
@@ -3746,7 +3787,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     IOTHUBI_MQTT_PORT,
-    iothubi_mqtt_accepts,
+    iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
     iothubi_mqtt_input,
@@ -4236,7 +4277,6 @@ IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
 {
-    iothubi_judge(client);
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {
         iothubi_step_signing(client);
@@ -4263,7 +4303,13 @@ IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
     if (client->state >= IOTHUBI_CONNECTING) {
         iothubi_receive(client);
     }
-    if (awake || client->heard || client->broken || client->reconnect || client->now - client->rest_tick <= 0x7FFFFFFFu) {
+    if (client->now - client->rest_tick <= 0x7FFFFFFFu) {
+        awake = 1;
+    }
+    if (awake) {
+        iothubi_judge(client);
+    }
+    if (awake || client->heard || client->broken || client->reconnect) {
         iothubi_step(client);
     }
 }
@@ -4522,7 +4568,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
         : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accepts(&client->identity);
+        code = transport->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);

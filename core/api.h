@@ -193,7 +193,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
         : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accepts(&client->identity);
+        code = transport->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);

@@ -42,16 +42,33 @@ IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t
     return to;
 }
 
-IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
+/* What lies at the edge of a window, or is only measured. */
+IOTHUBI_APART void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
     if (kept != 0) {
-        IOTHUB_MEMCPY(to, (const unsigned char *)bytes + from, kept);
+        IOTHUB_MEMCPY(to, bytes + from, kept);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, size_t size)
+{
+    unsigned char *to = writer->bytes;
+    if (writer->skip != 0 || size > writer->room || size == 0) {
+        iothubi_write_edge(writer, (const unsigned char *)bytes, size);
+    } else {                                     /* nearly always */
+        writer->bytes = to + size;
+        writer->room -= size;
+        writer->length += size;
+        IOTHUB_MEMCPY(to, bytes, size);
     }
 }
 
 /* For text declared IOTHUB_CONST. */
+#ifdef IOTHUBI_CONST_IS_PLAIN
+#define iothubi_write_const iothubi_write
+#else
 IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *text, size_t size)
 {
     size_t from, kept;
@@ -60,6 +77,7 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }
+#endif
 
 #define IOTHUBI_WRITE_CONST(writer, text) iothubi_write_const(writer, text, sizeof(text) - 1u)
 

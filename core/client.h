@@ -469,7 +469,6 @@ IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
 {
-    iothubi_judge(client);
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {
         iothubi_step_signing(client);
@@ -496,7 +495,13 @@ IOTHUBI_PRIVATE void iothubi_work(struct iothubi_client *client)
     if (client->state >= IOTHUBI_CONNECTING) {
         iothubi_receive(client);
     }
-    if (awake || client->heard || client->broken || client->reconnect || client->now - client->rest_tick <= 0x7FFFFFFFu) {
+    if (client->now - client->rest_tick <= 0x7FFFFFFFu) {
+        awake = 1;
+    }
+    if (awake) {
+        iothubi_judge(client);
+    }
+    if (awake || client->heard || client->broken || client->reconnect) {
         iothubi_step(client);
     }
 }

@@ -79,6 +79,7 @@
 #define IOTHUB_CONST const
 #define IOTHUB_CONST_BYTE(at) (*(at))
 #define IOTHUB_CONST_COPY(to, from, size) IOTHUB_MEMCPY(to, from, size)
+#define IOTHUBI_CONST_IS_PLAIN
 #endif
 #endif
 

@@ -126,8 +126,8 @@ IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUC
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
-    /* NONE, or why this transport cannot carry these names */
-    IOTHUB_CODE (*accepts)(const iothubi_identity *identity);
+    /* a new client with its identity: NONE, or why this transport cannot carry its names */
+    IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
     IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
     /* the stream is open */

@@ -276,6 +276,12 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_chunk(iothubi_mqtt_parser 
    any split of the bytes gives the same packets. Its work is bounded by the bytes given. */
 IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser, const unsigned char **at, const unsigned char *end)
 {
+    if (parser->phase == IOTHUBI_MQTT_AT_HEADER && end - *at >= 4 && (*at)[0] == IOTHUBI_MQTT_PUBACK && (*at)[1] == 2) {
+        parser->first = IOTHUBI_MQTT_PUBACK;     /* what comes most comes in one piece */
+        parser->value = (unsigned int)(*at)[2] << 8 | (*at)[3];
+        *at += 4;
+        return IOTHUBI_MQTT_GOT_PUBACK;
+    }
     while (parser->phase < IOTHUBI_MQTT_AT_TOPIC) {
         iothubi_mqtt_event event;
         if (*at == end) {

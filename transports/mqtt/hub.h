@@ -37,8 +37,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag_name(iothubi_writer *writer, int tag
     iothubi_write_const(writer, name, size);
 }
 
-/* name=value pairs joined by '&', in order of insertion; the hub does not mind the order. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
+IOTHUBI_PRIVATE void iothubi_mqtt_write_pairs(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
 {
     int keep = source->client->keep_escapes;
     iothubi_entry entry;
@@ -66,15 +65,23 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const iothub
     }
 }
 
+/* name=value pairs joined by '&', in order of insertion; the hub does not mind the order. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_bag(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
+    if (source->message->map.used != 0 || source->write_sample != NULL) {
+        iothubi_mqtt_write_pairs(writer, source);
+    }
+}
+
 static IOTHUB_CONST char iothubi_mqtt_devices[] = "devices/";
 static IOTHUB_CONST char iothubi_mqtt_modules[] = "/modules/";
 static IOTHUB_CONST char iothubi_mqtt_events[] = "/messages/events/";
 
-/* devices/{d}[/modules/{m}]/messages/events/{bag}; ids travel as they are, the last slash belongs to the topic. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void *context)
+/* devices/{d}[/modules/{m}]/messages/events/ - ids travel as they are. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
 {
-    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
-    const iothubi_identity *identity = &source->client->identity;
+    const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
     if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
@@ -82,6 +89,13 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void
         iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
+}
+
+/* The last slash of the start belongs to the topic, with an empty bag too. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_event_source *source = (const iothubi_mqtt_event_source *)context;
+    iothubi_mqtt_write_topic_start(writer, &source->client->identity);
     iothubi_mqtt_write_bag(writer, source);
 }
 
@@ -148,7 +162,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     if (client->sampling_percentage != 0) {
         client->extras->sample(client, &source);
     }
-    topic_size = iothubi_part_size(iothubi_mqtt_write_topic, &source);
+    topic_size = client->mqtt.topic_start + iothubi_part_size(iothubi_mqtt_write_bag, &source);
     if (iothubi_mqtt_is_too_large(&source, topic_size)) {
         return IOTHUB_CODE_MESSAGE_TOO_LARGE;
     }
@@ -253,18 +267,19 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect(iothubi_writer *writer, const vo
 /* ---- the verbs ---- */
 
 /* '+' and '#' are allowed in ids but not in a topic name [MQTT-3.3.2-2], so such an identity cannot send over MQTT. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accepts(const iothubi_identity *identity)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_accept(struct iothubi_client *client)
 {
     static IOTHUB_CONST char wildcards[] = "+#";
     int key;
     for (key = IOTHUBI_DEVICE_ID; key <= IOTHUBI_MODULE_ID; ++key) {
-        const char *id = identity->text[key];
+        const char *id = client->identity.text[key];
         for (; id != NULL && *id != '\0'; ++id) {
             if (iothubi_find_byte(wildcards, *id) >= 0) {
                 return (IOTHUB_CODE)(IOTHUB_CODE_HOST_NAME_INVALID + key);
             }
         }
     }
+    client->mqtt.topic_start = (unsigned short)iothubi_part_size(iothubi_mqtt_write_topic_start, &client->identity);
     return IOTHUB_CODE_NONE;
 }
 
@@ -414,7 +429,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     IOTHUBI_MQTT_PORT,
-    iothubi_mqtt_accepts,
+    iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
     iothubi_mqtt_input,

@@ -54,6 +54,7 @@ typedef struct iothubi_mqtt_session_tag {
     uint32_t acknowledgement_tick;               /* since when the oldest message waits for its acknowledgement */
     unsigned short window;                       /* unacknowledged messages now allowed */
     unsigned short round_left;                   /* acknowledgements until the window doubles */
+    unsigned short topic_start;                  /* bytes of an event's topic before its properties */
     unsigned short keep_alive_s;                   /* as this connection's CONNECT says */
 } iothubi_mqtt_session;
 
