@@ -104,6 +104,7 @@
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
+       IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
@@ -1343,6 +1344,13 @@ typedef struct iothubi_identity_tag {
     unsigned char given;                         /* a bit for each key of the connection string */
 } iothubi_identity;
 
+/* The module's id, or NULL: a device. */
+#ifndef IOTHUB_NO_MODULE
+#define IOTHUBI_MODULE_OF(identity) ((identity)->text[IOTHUBI_MODULE_ID])
+#else
+#define IOTHUBI_MODULE_OF(identity) ((const char *)NULL)
+#endif
+
 #define IOTHUBI_GIVEN(identity, name) (((identity)->given & 1u << (name)) != 0)
 
 static IOTHUB_CONST char iothubi_connection_keys[] =
@@ -1437,7 +1445,9 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
         }
         break;
     case IOTHUBI_DEVICE_ID:
+#ifndef IOTHUB_NO_MODULE
     case IOTHUBI_MODULE_ID:
+#endif
         good = iothubi_is_name(&text, iothubi_id_marks, IOTHUBI_ID_MAXIMUM);
         break;
     case IOTHUBI_SHARED_ACCESS_SIGNATURE:
@@ -1449,7 +1459,7 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
     case IOTHUBI_X509:
         good = iothubi_find_name(iothubi_x509_values, &text) == 0;
         break;
-    default:                                     /* UseProvisioning is for another client */
+    default:                                     /* UseProvisioning is for another client; ModuleId too, with IOTHUB_NO_MODULE */
         return 0;
     }
     if (key < IOTHUBI_SHARED_ACCESS_KEY) {
@@ -1572,9 +1582,9 @@ IOTHUBI_PRIVATE void iothubi_write_resource(iothubi_writer *writer, const iothub
     iothubi_write_encoded_text(writer, identity->text[IOTHUBI_HOST_NAME]);
     IOTHUBI_WRITE_CONST(writer, iothubi_devices_encoded);
     iothubi_write_encoded_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
-    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_modules_encoded);
-        iothubi_write_encoded_text(writer, identity->text[IOTHUBI_MODULE_ID]);
+        iothubi_write_encoded_text(writer, IOTHUBI_MODULE_OF(identity));
     }
 }
 
@@ -1639,7 +1649,7 @@ struct MAP_HANDLE_DATA_TAG {
     unsigned char *bytes;
     size_t used;
     size_t room;
-    MAP_FILTER_CALLBACK filter;
+    MAP_FILTER_CALLBACK filter;                  /* of one that is alone */
     unsigned char kind;                          /* of a message (and its type), or alone */
     unsigned char slot;                          /* in the pool, from 1; 0: in storage of the caller's */
 };
@@ -1870,7 +1880,6 @@ IOTHUBI_PRIVATE IOTHUB_MESSAGE_HANDLE iothubi_message_create(const unsigned char
     message->body = size != 0 || kind == IOTHUBI_MAP_OF_STRING ? copy : NULL;
     message->body_size = size;
     map->kind = (unsigned char)kind;
-    map->filter = iothubi_printable_filter;
     return message;
 }
 
@@ -1898,7 +1907,6 @@ IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Wrap(void *storage, size_t storag
     message->map.bytes = (unsigned char *)storage + sizeof *message;
     message->map.room = storage_size - sizeof *message;
     message->map.kind = IOTHUBI_MAP_OF_BYTES;
-    message->map.filter = iothubi_printable_filter;
     return message;
 }
 
@@ -2076,6 +2084,11 @@ IOTHUB_DEF void Map_Destroy(MAP_HANDLE handle)
     }
 }
 
+IOTHUBI_PRIVATE MAP_FILTER_CALLBACK iothubi_map_filter(const struct MAP_HANDLE_DATA_TAG *map)
+{
+    return map->kind == IOTHUBI_MAP_ALONE ? map->filter : iothubi_printable_filter;
+}
+
 IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
 {
     MAP_HANDLE clone;
@@ -2084,7 +2097,7 @@ IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
     if (handle == NULL) {
         return NULL;
     }
-    clone = Map_Create(handle->filter);
+    clone = Map_Create(iothubi_map_filter(handle));
     while (clone != NULL && iothubi_map_next(handle, &at, &entry)) {
         if (entry.tag == IOTHUBI_PROPERTY_APPLICATION && !iothubi_map_set(clone, entry.tag, entry.name, entry.value)) {
             iothubi_pool_release(clone);
@@ -2096,10 +2109,12 @@ IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
 
 IOTHUB_DEF MAP_RESULT Map_AddOrUpdate(MAP_HANDLE handle, const char *key, const char *value)
 {
+    MAP_FILTER_CALLBACK filter;
     if (handle == NULL || key == NULL || value == NULL) {
         return MAP_INVALIDARG;
     }
-    if (handle->filter != NULL && handle->filter(key, value) != 0) {
+    filter = iothubi_map_filter(handle);
+    if (filter != NULL && filter(key, value) != 0) {
         return MAP_FILTER_REJECT;
     }
     return iothubi_map_set(handle, IOTHUBI_PROPERTY_APPLICATION, key, value) ? MAP_OK : MAP_ERROR;
@@ -3167,6 +3182,8 @@ typedef struct iothubi_extras_tag {
     void (*suspect)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
+    /* product_info, model_id */
+    void (*write_user_name_end)(iothubi_writer *writer, const struct iothubi_client *client);
     /* will: its two fields in CONNECT */
     void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
 } iothubi_extras;
@@ -3442,9 +3459,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, cons
     const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
-    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
-        iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
+        iothubi_write_text(writer, IOTHUBI_MODULE_OF(identity));
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
 }
@@ -3552,15 +3569,28 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_client_id(iothubi_writer *writer, const 
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
     iothubi_write_text(writer, client->identity.text[IOTHUBI_DEVICE_ID]);
-    if (client->identity.text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(&client->identity) != NULL) {
         iothubi_write_byte(writer, '/');
-        iothubi_write_text(writer, client->identity.text[IOTHUBI_MODULE_ID]);
+        iothubi_write_text(writer, IOTHUBI_MODULE_OF(&client->identity));
     }
 }
 
 static IOTHUB_CONST char iothubi_mqtt_api_version[] = "/?api-version=2021-04-12";
 static IOTHUB_CONST char iothubi_mqtt_product[] = "&DeviceClientType=";
 static IOTHUB_CONST char iothubi_mqtt_model[] = "&model-id=";
+
+/* What the text options add to the user name. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name_end(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    if (client->product_info != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_product);
+        iothubi_write_encoded_text(writer, client->product_info);
+    }
+    if (client->model_id != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_model);
+        iothubi_write_encoded_text(writer, client->model_id);
+    }
+}
 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const void *context)
 {
@@ -3569,13 +3599,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
-    if (client->product_info != NULL) {
-        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_product);
-        iothubi_write_encoded_text(writer, client->product_info);
-    }
-    if (client->model_id != NULL) {
-        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_model);
-        iothubi_write_encoded_text(writer, client->model_id);
+    if (client->extras != NULL) {
+        client->extras->write_user_name_end(writer, client);
     }
 }
 
@@ -4863,6 +4888,7 @@ static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
     iothubi_mqtt_sample,
+    iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
 };
 

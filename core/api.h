@@ -488,6 +488,7 @@ static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
     iothubi_mqtt_sample,
+    iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
 };
 

@@ -30,6 +30,13 @@ typedef struct iothubi_identity_tag {
     unsigned char given;                         /* a bit for each key of the connection string */
 } iothubi_identity;
 
+/* The module's id, or NULL: a device. */
+#ifndef IOTHUB_NO_MODULE
+#define IOTHUBI_MODULE_OF(identity) ((identity)->text[IOTHUBI_MODULE_ID])
+#else
+#define IOTHUBI_MODULE_OF(identity) ((const char *)NULL)
+#endif
+
 #define IOTHUBI_GIVEN(identity, name) (((identity)->given & 1u << (name)) != 0)
 
 static IOTHUB_CONST char iothubi_connection_keys[] =
@@ -124,7 +131,9 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
         }
         break;
     case IOTHUBI_DEVICE_ID:
+#ifndef IOTHUB_NO_MODULE
     case IOTHUBI_MODULE_ID:
+#endif
         good = iothubi_is_name(&text, iothubi_id_marks, IOTHUBI_ID_MAXIMUM);
         break;
     case IOTHUBI_SHARED_ACCESS_SIGNATURE:
@@ -136,7 +145,7 @@ IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, c
     case IOTHUBI_X509:
         good = iothubi_find_name(iothubi_x509_values, &text) == 0;
         break;
-    default:                                     /* UseProvisioning is for another client */
+    default:                                     /* UseProvisioning is for another client; ModuleId too, with IOTHUB_NO_MODULE */
         return 0;
     }
     if (key < IOTHUBI_SHARED_ACCESS_KEY) {
@@ -259,9 +268,9 @@ IOTHUBI_PRIVATE void iothubi_write_resource(iothubi_writer *writer, const iothub
     iothubi_write_encoded_text(writer, identity->text[IOTHUBI_HOST_NAME]);
     IOTHUBI_WRITE_CONST(writer, iothubi_devices_encoded);
     iothubi_write_encoded_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
-    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_modules_encoded);
-        iothubi_write_encoded_text(writer, identity->text[IOTHUBI_MODULE_ID]);
+        iothubi_write_encoded_text(writer, IOTHUBI_MODULE_OF(identity));
     }
 }
 

@@ -100,6 +100,7 @@
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
+       IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory

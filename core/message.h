@@ -34,7 +34,7 @@ struct MAP_HANDLE_DATA_TAG {
     unsigned char *bytes;
     size_t used;
     size_t room;
-    MAP_FILTER_CALLBACK filter;
+    MAP_FILTER_CALLBACK filter;                  /* of one that is alone */
     unsigned char kind;                          /* of a message (and its type), or alone */
     unsigned char slot;                          /* in the pool, from 1; 0: in storage of the caller's */
 };
@@ -265,7 +265,6 @@ IOTHUBI_PRIVATE IOTHUB_MESSAGE_HANDLE iothubi_message_create(const unsigned char
     message->body = size != 0 || kind == IOTHUBI_MAP_OF_STRING ? copy : NULL;
     message->body_size = size;
     map->kind = (unsigned char)kind;
-    map->filter = iothubi_printable_filter;
     return message;
 }
 
@@ -293,7 +292,6 @@ IOTHUB_DEF IOTHUB_MESSAGE_HANDLE IoTHubMessage_Wrap(void *storage, size_t storag
     message->map.bytes = (unsigned char *)storage + sizeof *message;
     message->map.room = storage_size - sizeof *message;
     message->map.kind = IOTHUBI_MAP_OF_BYTES;
-    message->map.filter = iothubi_printable_filter;
     return message;
 }
 
@@ -471,6 +469,11 @@ IOTHUB_DEF void Map_Destroy(MAP_HANDLE handle)
     }
 }
 
+IOTHUBI_PRIVATE MAP_FILTER_CALLBACK iothubi_map_filter(const struct MAP_HANDLE_DATA_TAG *map)
+{
+    return map->kind == IOTHUBI_MAP_ALONE ? map->filter : iothubi_printable_filter;
+}
+
 IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
 {
     MAP_HANDLE clone;
@@ -479,7 +482,7 @@ IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
     if (handle == NULL) {
         return NULL;
     }
-    clone = Map_Create(handle->filter);
+    clone = Map_Create(iothubi_map_filter(handle));
     while (clone != NULL && iothubi_map_next(handle, &at, &entry)) {
         if (entry.tag == IOTHUBI_PROPERTY_APPLICATION && !iothubi_map_set(clone, entry.tag, entry.name, entry.value)) {
             iothubi_pool_release(clone);
@@ -491,10 +494,12 @@ IOTHUB_DEF MAP_HANDLE Map_Clone(MAP_HANDLE handle)
 
 IOTHUB_DEF MAP_RESULT Map_AddOrUpdate(MAP_HANDLE handle, const char *key, const char *value)
 {
+    MAP_FILTER_CALLBACK filter;
     if (handle == NULL || key == NULL || value == NULL) {
         return MAP_INVALIDARG;
     }
-    if (handle->filter != NULL && handle->filter(key, value) != 0) {
+    filter = iothubi_map_filter(handle);
+    if (filter != NULL && filter(key, value) != 0) {
         return MAP_FILTER_REJECT;
     }
     return iothubi_map_set(handle, IOTHUBI_PROPERTY_APPLICATION, key, value) ? MAP_OK : MAP_ERROR;

@@ -53,6 +53,8 @@ typedef struct iothubi_extras_tag {
     void (*suspect)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
+    /* product_info, model_id */
+    void (*write_user_name_end)(iothubi_writer *writer, const struct iothubi_client *client);
     /* will: its two fields in CONNECT */
     void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
 } iothubi_extras;

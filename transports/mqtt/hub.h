@@ -84,9 +84,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, cons
     const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
-    if (identity->text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
-        iothubi_write_text(writer, identity->text[IOTHUBI_MODULE_ID]);
+        iothubi_write_text(writer, IOTHUBI_MODULE_OF(identity));
     }
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
 }
@@ -194,15 +194,28 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_client_id(iothubi_writer *writer, const 
 {
     const struct iothubi_client *client = (const struct iothubi_client *)context;
     iothubi_write_text(writer, client->identity.text[IOTHUBI_DEVICE_ID]);
-    if (client->identity.text[IOTHUBI_MODULE_ID] != NULL) {
+    if (IOTHUBI_MODULE_OF(&client->identity) != NULL) {
         iothubi_write_byte(writer, '/');
-        iothubi_write_text(writer, client->identity.text[IOTHUBI_MODULE_ID]);
+        iothubi_write_text(writer, IOTHUBI_MODULE_OF(&client->identity));
     }
 }
 
 static IOTHUB_CONST char iothubi_mqtt_api_version[] = "/?api-version=2021-04-12";
 static IOTHUB_CONST char iothubi_mqtt_product[] = "&DeviceClientType=";
 static IOTHUB_CONST char iothubi_mqtt_model[] = "&model-id=";
+
+/* What the text options add to the user name. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name_end(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    if (client->product_info != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_product);
+        iothubi_write_encoded_text(writer, client->product_info);
+    }
+    if (client->model_id != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_model);
+        iothubi_write_encoded_text(writer, client->model_id);
+    }
+}
 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const void *context)
 {
@@ -211,13 +224,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
-    if (client->product_info != NULL) {
-        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_product);
-        iothubi_write_encoded_text(writer, client->product_info);
-    }
-    if (client->model_id != NULL) {
-        IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_model);
-        iothubi_write_encoded_text(writer, client->model_id);
+    if (client->extras != NULL) {
+        client->extras->write_user_name_end(writer, client);
     }
 }
 
