@@ -22,11 +22,10 @@ static union iothubi_client_slot {
 #endif
 
 /* HMAC is needed for a key only. */
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, const iothubi_identity *identity)
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
-        && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && (platform->hmac_sha256 != NULL || !IOTHUBI_GIVEN(identity, IOTHUBI_SHARED_ACCESS_KEY));
+        && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL && platform->random != NULL;
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
@@ -63,7 +62,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
+IOTHUBI_APART size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
@@ -169,36 +168,51 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code,
     return NULL;
 }
 
+/* The room that the identity's text takes, or what is wrong with it. */
+IOTHUBI_APART IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
+{
+    iothubi_identity identity;
+    iothubi_writer measure;
+    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
+    *position = -1;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    if (source != NULL) {
+        code = reader(&identity, source, &measure, position);
+    }
+    *size = measure.length;
+    return code;
+}
+
 /* memory NULL: from the pool. */
 IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, const void *source,
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
     struct iothubi_client *client = memory != NULL ? (struct iothubi_client *)memory->block : NULL;
-    iothubi_identity identity;
-    iothubi_writer measure;
-    long position = -1;
-    size_t missing = 0;
-    IOTHUB_CODE code;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    code = source != NULL ? reader(&identity, source, &measure, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
+    long position;
+    size_t text_size, missing = 0;
+    IOTHUB_CODE code = iothubi_measure(reader, source, &text_size, &position);
+    if (code == IOTHUB_CODE_NONE) {
+        code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING
+            : !iothubi_platform_is_complete(platform) ? IOTHUB_CODE_PLATFORM_MISSING : IOTHUB_CODE_NONE;
+    }
     if (code != IOTHUB_CODE_NONE) {
         return iothubi_creation_failed(code, position, 0);
     }
-    if (transport == NULL || !iothubi_platform_is_complete(platform, &identity)) {
-        return iothubi_creation_failed(transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
-    }
     IOTHUB_LOCK();
     code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
-        : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
-        : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
+        : memory != NULL ? iothubi_place(memory, reader, source, text_size, &missing)
+        : iothubi_place_in_pool(reader, source, text_size, &missing, &client);
+    if (code == IOTHUB_CODE_NONE && platform->hmac_sha256 == NULL && client->identity.key != NULL) {
+        code = IOTHUB_CODE_PLATFORM_MISSING;
+    }
     if (code == IOTHUB_CODE_NONE) {
         code = transport->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
     } else {
-        client = iothubi_creation_failed(code, 0, missing);
+        client = iothubi_creation_failed(code, -1, missing);
     }
     IOTHUB_UNLOCK();
     return client;
@@ -209,20 +223,15 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_in_place(iothubi_reader re
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     return memory != NULL ? iothubi_create(reader, source, protocol, platform, memory)
-        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
+        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, -1, 0);
 }
 
 IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
     size_t outbox_size, size_t inbox_size)
 {
-    iothubi_identity identity;
-    iothubi_writer measure;
-    long position = 0;
-    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    if (connectionString != NULL) {
-        code = iothubi_read_string(&identity, connectionString, &measure, &position);
-    }
+    size_t text_size;
+    long position;
+    IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
     if (code == IOTHUB_CODE_NONE && protocol == NULL) {
         code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
@@ -230,7 +239,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
         iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + measure.length;
+    return sizeof(struct iothubi_client) + outbox_size + inbox_size + text_size;
 }
 
 /* ---- calls ---- */

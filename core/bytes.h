@@ -24,7 +24,7 @@ IOTHUBI_PRIVATE void iothubi_write_begin(iothubi_writer *writer, unsigned char *
 }
 
 /* Counts size bytes; *kept of them, behind the first *from, go where it answers. */
-IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
+IOTHUBI_APART unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
 {
     unsigned char *to = writer->bytes;
     writer->length += size;

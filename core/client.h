@@ -13,7 +13,9 @@
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+enum { IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+
+IOTHUBI_CHECK(due_apart, IOTHUB_CODE_POISON_MESSAGE < 100);
 
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
@@ -35,7 +37,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 }
 
 /* A new attempt, with a token of its own. */
-IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
     client->renewing = client->reconnect = 0;
@@ -152,12 +154,18 @@ IOTHUBI_PRIVATE void iothubi_wait(struct iothubi_client *client, IOTHUB_LAYER la
     }
 }
 
+/* A wall-clock time, which ends in 2106. */
+IOTHUBI_PRIVATE uint32_t iothubi_time_after(uint32_t time, uint32_t seconds)
+{
+    return seconds <= 0xFFFFFFFFu - time ? time + seconds : 0xFFFFFFFFu;
+}
+
 /* Renewal falls due after_s from now, by either clock: the tick may stand still in sleep, the wall clock may be set back. */
-IOTHUBI_PRIVATE void iothubi_plan_renewal(struct iothubi_client *client, uint32_t wall_time, uint32_t after_s)
+IOTHUBI_APART void iothubi_plan_renewal(struct iothubi_client *client, uint32_t wall_time, uint32_t after_s)
 {
     client->renewing = 1;
     client->renew_s = client->uptime_s + after_s;
-    client->renew_time = wall_time <= 0xFFFFFFFFu - after_s ? wall_time + after_s : 0xFFFFFFFFu;
+    client->renew_time = iothubi_time_after(wall_time, after_s);
 }
 
 /* A token of our own, renewed at 80 % of its lifetime less up to 10 %. True: the token is there. */
@@ -172,7 +180,7 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         return 0;
     }
     if (client->token_expiry == 0) {
-        client->token_expiry = now <= 0xFFFFFFFFu - life ? now + life : 0xFFFFFFFFu;
+        client->token_expiry = iothubi_time_after(now, life);
         iothubi_plan_renewal(client, now, life - life / 5u - iothubi_uniform(iothubi_random(client), life / 10u));
     }
     iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
@@ -467,7 +475,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
     return timer.left;
 }
 
-IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step(struct iothubi_client *client)
 {
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {

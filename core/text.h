@@ -115,27 +115,25 @@ IOTHUBI_PRIVATE void iothubi_write_digest(iothubi_writer *writer, const unsigned
    stands for; 0: it is no base64. */
 IOTHUBI_PRIVATE size_t iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
 {
-    size_t i, count = 0;
     uint32_t group = 0;
-    unsigned int pads = 0;
+    size_t i;
+    if (size % 4u != 0) {
+        return 0;
+    }
+    for (i = 0; i < 2 && size != 0 && text[size - 1u] == '='; ++i) {
+        --size;
+    }
     for (i = 0; i < size; ++i) {
         int value = iothubi_find_byte(iothubi_base64_digits, text[i]);
-        if (text[i] == '=' && size - i <= 2) {
-            ++pads;
-            value = 0;
-        }
-        if (value < 0 || (pads != 0 && text[i] != '=')) {
+        if (value < 0) {
             return 0;
         }
         group = group << 6 | (uint32_t)value;
-        if (i % 4u != 0 && pads == 0) {
-            if (to != NULL) {
-                to[count] = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
-            }
-            ++count;
+        if (to != NULL && i % 4u != 0) {
+            *to++ = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
         }
     }
-    return size % 4u == 0 ? count : 0;
+    return size - (size + 3u) / 4u;
 }
 
 /* names is IOTHUB_CONST: texts with their NULs one after the other, an empty one ends it. Answers the index of the one

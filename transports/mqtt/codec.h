@@ -204,7 +204,7 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_value_end(iothubi_mqtt_parser *p
 }
 
 /* A byte of what is not passed on. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
+IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
 {
     switch (parser->phase) {
     case IOTHUBI_MQTT_AT_HEADER:

@@ -332,7 +332,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_PRIVATE void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
+IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
 {
     if (!client->mqtt.connected && event != IOTHUBI_MQTT_GOT_CONNACK && event != IOTHUBI_MQTT_MALFORMED) {
         /* the first packet from the hub must be CONNACK [MQTT-3.2.0-1] */

@@ -203,7 +203,7 @@ IOTHUBI_APART size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, 
     return session->promised;
 }
 
-IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
+IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
 {
     session->part += size;
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
