@@ -790,8 +790,11 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 #ifndef IOTHUB_CONST
 #ifdef __AVR__
 #include <avr/pgmspace.h>
-/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. */
-#define IOTHUB_CONST const __attribute__((__progmem__, __section__(".progmem.data.iothub")))
+/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. One for each line, so
+   that the linker leaves out what is not used. */
+#define IOTHUBI_QUOTED(text) #text
+#define IOTHUBI_SECTION(line) ".progmem.data.iothub" IOTHUBI_QUOTED(line)
+#define IOTHUB_CONST const __attribute__((__progmem__, __section__(IOTHUBI_SECTION(__LINE__))))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else
@@ -854,7 +857,7 @@ IOTHUBI_PRIVATE void iothubi_write_begin(iothubi_writer *writer, unsigned char *
 }
 
 /* Counts size bytes; *kept of them, behind the first *from, go where it answers. */
-IOTHUBI_PRIVATE unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
+IOTHUBI_APART unsigned char *iothubi_write_room(iothubi_writer *writer, size_t size, size_t *from, size_t *kept)
 {
     unsigned char *to = writer->bytes;
     writer->length += size;
@@ -1045,27 +1048,25 @@ IOTHUBI_PRIVATE void iothubi_write_digest(iothubi_writer *writer, const unsigned
    stands for; 0: it is no base64. */
 IOTHUBI_PRIVATE size_t iothubi_base64_decode(const char *text, size_t size, unsigned char *to)
 {
-    size_t i, count = 0;
     uint32_t group = 0;
-    unsigned int pads = 0;
+    size_t i;
+    if (size % 4u != 0) {
+        return 0;
+    }
+    for (i = 0; i < 2 && size != 0 && text[size - 1u] == '='; ++i) {
+        --size;
+    }
     for (i = 0; i < size; ++i) {
         int value = iothubi_find_byte(iothubi_base64_digits, text[i]);
-        if (text[i] == '=' && size - i <= 2) {
-            ++pads;
-            value = 0;
-        }
-        if (value < 0 || (pads != 0 && text[i] != '=')) {
+        if (value < 0) {
             return 0;
         }
         group = group << 6 | (uint32_t)value;
-        if (i % 4u != 0 && pads == 0) {
-            if (to != NULL) {
-                to[count] = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
-            }
-            ++count;
+        if (to != NULL && i % 4u != 0) {
+            *to++ = (unsigned char)(group >> (6u - i % 4u * 2u) & 0xFFu);
         }
     }
-    return size % 4u == 0 ? count : 0;
+    return size - (size + 3u) / 4u;
 }
 
 /* names is IOTHUB_CONST: texts with their NULs one after the other, an empty one ends it. Answers the index of the one
@@ -2542,10 +2543,10 @@ IOTHUBI_PRIVATE size_t iothubi_part_size(iothubi_part part, const void *context)
     return measure.length;
 }
 
-/* A field that carries its length in two bytes: strings and binary data. */
+/* A field that carries its length in two bytes: strings and binary data. Where nothing is kept, nothing is measured. */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_field(iothubi_writer *writer, iothubi_part part, const void *context)
 {
-    iothubi_write_16(writer, (unsigned int)iothubi_part_size(part, context));
+    iothubi_write_16(writer, writer->room != 0 ? (unsigned int)iothubi_part_size(part, context) : 0);
     part(writer, context);
 }
 
@@ -2701,7 +2702,7 @@ IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_value_end(iothubi_mqtt_parser *p
 }
 
 /* A byte of what is not passed on. */
-IOTHUBI_PRIVATE iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
+IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse_byte(iothubi_mqtt_parser *parser, unsigned int byte)
 {
     switch (parser->phase) {
     case IOTHUBI_MQTT_AT_HEADER:
@@ -2932,17 +2933,19 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
-/* At the boundary of two packets: what comes next. */
-IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_outbox *outbox)
+/* What is being written; at the boundary of two packets: what comes next. */
+IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
+    if (session->out != IOTHUBI_MQTT_OUT_NOTHING) {
+        return session->out;
+    }
     session->part = 0;
-    session->out = IOTHUBI_MQTT_OUT_NOTHING;
     if (session->connect_wanted) {
         session->out = IOTHUBI_MQTT_OUT_CONNECT;
-    } else if (session->leaving >= IOTHUBI_MQTT_LEAVING) {
-        if (session->leaving == IOTHUBI_MQTT_LEAVING) { /* and nothing after it [MQTT-3.14.4-2] */
-            session->out = IOTHUBI_MQTT_OUT_DISCONNECT;
-        }
+    } else if (session->leaving == IOTHUBI_MQTT_LEAVING) {
+        session->out = IOTHUBI_MQTT_OUT_DISCONNECT; /* and nothing after it [MQTT-3.14.4-2] */
+    } else if (session->leaving == IOTHUBI_MQTT_LEFT) {
+        return IOTHUBI_MQTT_OUT_NOTHING;
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
     } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
@@ -2951,54 +2954,22 @@ IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_
             session->out = IOTHUBI_MQTT_OUT_PUBLISH;
         }
     }
+    return session->out;
 }
 
-/* The bytes that a control packet still has to write, made anew in the window. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_control(iothubi_mqtt_session *session, iothubi_part connect, const void *context,
-    unsigned char *window, size_t window_size)
+/* Promises the rest of a packet of size bytes, at most so many at once. What is promised stays the same until the stream took
+   it (platform contract, rule 4). */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
 {
-    iothubi_writer writer;
-    iothubi_write_begin(&writer, window, session->part, window_size);
-    if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
-        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, connect, context);
-    } else {
-        iothubi_mqtt_write_header(&writer, session->out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
-    }
+    size -= session->part;
     if (session->promised == 0) {
-        session->promised = writer.length - session->part;
-        if (session->promised > window_size) {
-            session->promised = window_size;
-        }
+        session->promised = size < most ? size : most;
     }
-    session->more = writer.length > session->part + session->promised;
+    session->more = size > session->promised;
     return session->promised;
 }
 
-/* The bytes to write next; 0: nothing now. connect writes the body of CONNECT. They are the same bytes until taken says that
-   some are gone (platform contract, rule 4). */
-IOTHUBI_APART size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, iothubi_outbox *outbox,
-    iothubi_part connect, const void *context, unsigned char *window, size_t window_size, const unsigned char **bytes)
-{
-    iothubi_record *record;
-    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        iothubi_mqtt_choose(session, outbox);
-    }
-    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        return 0;
-    }
-    if (session->out != IOTHUBI_MQTT_OUT_PUBLISH) {
-        *bytes = window;
-        return iothubi_mqtt_control(session, connect, context, window, window_size < IOTHUBI_IO_MAXIMUM ? window_size : IOTHUBI_IO_MAXIMUM);
-    }
-    record = iothubi_outbox_record(outbox, outbox->next);
-    if (session->promised == 0) {                /* the rest of a message over 32,767 bytes */
-        session->promised = record->size - session->part < IOTHUBI_IO_MAXIMUM ? record->size - session->part : IOTHUBI_IO_MAXIMUM;
-    }
-    *bytes = outbox->bytes + record->at + session->part;
-    return session->promised;
-}
-
-IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
+IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
 {
     session->part += size;
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
@@ -3491,12 +3462,12 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     static IOTHUB_CONST char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     uint32_t p = client->sampling_percentage;
     unsigned int i;
-    if (client->sampled % 100u * p % 100u >= p || !iothubi_seed(client)
+    source->sampled_time = iothubi_wall_time(client);
+    if (client->sampled % 100u * p % 100u >= p || source->sampled_time == 0 || !iothubi_seed(client)
         || iothubi_map_get(&source->message->map, IOTHUBI_PROPERTY_DIAGNOSTIC_ID, NULL) != NULL) {
         return;
     }
     source->write_sample = iothubi_mqtt_write_sample;
-    source->sampled_time = iothubi_wall_time(client);
     for (i = 0; i < sizeof source->sampled_id; ++i) {
         source->sampled_id[i] = (char)IOTHUB_CONST_BYTE(digits + (size_t)(iothubi_random(client) % 36u));
     }
@@ -3707,7 +3678,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_PRIVATE void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
+IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
 {
     if (!client->mqtt.connected && event != IOTHUBI_MQTT_GOT_CONNACK && event != IOTHUBI_MQTT_MALFORMED) {
         /* the first packet from the hub must be CONNACK [MQTT-3.2.0-1] */
@@ -3756,10 +3727,28 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
     } while (event != IOTHUBI_MQTT_NEED_MORE && !client->broken);
 }
 
+/* Control packets are never stored: what a short write left of one is made anew in the inbox. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
-    return iothubi_mqtt_session_output(&client->mqtt, &client->outbox,
-        iothubi_mqtt_write_connect, client, client->inbox, client->inbox_size, bytes);
+    iothubi_mqtt_session *session = &client->mqtt;
+    int out = iothubi_mqtt_session_next(session, &client->outbox);
+    iothubi_writer writer;
+    if (out == IOTHUBI_MQTT_OUT_NOTHING) {
+        return 0;
+    }
+    if (out == IOTHUBI_MQTT_OUT_PUBLISH) {
+        const iothubi_record *record = iothubi_outbox_record(&client->outbox, client->outbox.next);
+        *bytes = client->outbox.bytes + record->at + session->part;
+        return session->promised != 0 ? session->promised : iothubi_mqtt_promise_rest(session, record->size, IOTHUBI_IO_MAXIMUM);
+    }
+    *bytes = client->inbox;
+    iothubi_write_begin(&writer, client->inbox, session->part, client->inbox_size);
+    if (out == IOTHUBI_MQTT_OUT_CONNECT) {
+        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
+    } else {
+        iothubi_mqtt_write_header(&writer, out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
+    }
+    return iothubi_mqtt_promise_rest(session, writer.length, client->inbox_size < IOTHUBI_IO_MAXIMUM ? client->inbox_size : IOTHUBI_IO_MAXIMUM);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t size)
@@ -3846,7 +3835,9 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
 /* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 1000, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+enum { IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
+
+IOTHUBI_CHECK(due_apart, IOTHUB_CODE_POISON_MESSAGE < 100);
 
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
@@ -3861,14 +3852,15 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
     }
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
-        client->expiring = client->outbox.count != 0; /* messages on their way are queued again: look at their age anew */
+        /* messages on their way are queued again: look at their age anew, if there can be one */
+        client->expiring = client->extras != NULL && client->outbox.count != 0;
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
 }
 
 /* A new attempt, with a token of its own. */
-IOTHUBI_PRIVATE void iothubi_attempt(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_attempt(struct iothubi_client *client)
 {
     client->token_expiry = 0;
     client->renewing = client->reconnect = 0;
@@ -3985,12 +3977,18 @@ IOTHUBI_PRIVATE void iothubi_wait(struct iothubi_client *client, IOTHUB_LAYER la
     }
 }
 
+/* A wall-clock time, which ends in 2106. */
+IOTHUBI_PRIVATE uint32_t iothubi_time_after(uint32_t time, uint32_t seconds)
+{
+    return seconds <= 0xFFFFFFFFu - time ? time + seconds : 0xFFFFFFFFu;
+}
+
 /* Renewal falls due after_s from now, by either clock: the tick may stand still in sleep, the wall clock may be set back. */
-IOTHUBI_PRIVATE void iothubi_plan_renewal(struct iothubi_client *client, uint32_t wall_time, uint32_t after_s)
+IOTHUBI_APART void iothubi_plan_renewal(struct iothubi_client *client, uint32_t wall_time, uint32_t after_s)
 {
     client->renewing = 1;
     client->renew_s = client->uptime_s + after_s;
-    client->renew_time = wall_time <= 0xFFFFFFFFu - after_s ? wall_time + after_s : 0xFFFFFFFFu;
+    client->renew_time = iothubi_time_after(wall_time, after_s);
 }
 
 /* A token of our own, renewed at 80 % of its lifetime less up to 10 %. True: the token is there. */
@@ -4005,7 +4003,7 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         return 0;
     }
     if (client->token_expiry == 0) {
-        client->token_expiry = now <= 0xFFFFFFFFu - life ? now + life : 0xFFFFFFFFu;
+        client->token_expiry = iothubi_time_after(now, life);
         iothubi_plan_renewal(client, now, life - life / 5u - iothubi_uniform(iothubi_random(client), life / 10u));
     }
     iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
@@ -4043,7 +4041,7 @@ IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
     return 1;
 }
 
-IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
 {
     if (!iothubi_seed(client)) {
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
@@ -4057,7 +4055,7 @@ IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
     iothubi_enter(client, IOTHUBI_OPENING);
 }
 
-IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     const iothubi_identity *identity = &client->identity;
@@ -4078,7 +4076,7 @@ IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
 
 /* ---- the stream ---- */
 
-IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
@@ -4245,6 +4243,7 @@ IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
         uint32_t seconds = elapsed / 1000u;
         client->uptime_s += seconds;
         client->second_tick += seconds * 1000u;
+        client->rest_tick = client->now;         /* the wall clock may have been set since: look at all deadlines */
         if (iothubi_renewal_left(client) == 0) {
             client->renewing = 0;
             client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
@@ -4290,7 +4289,7 @@ IOTHUBI_PRIVATE int iothubi_is_polling(const struct iothubi_client *client)
 }
 
 /* Milliseconds until the next deadline of any kind. */
-IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
+IOTHUBI_APART uint32_t iothubi_rest(const struct iothubi_client *client)
 {
     iothubi_timer timer;
     uint32_t renewal = iothubi_renewal_left(client); /* looked at once a second */
@@ -4300,7 +4299,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
     return timer.left;
 }
 
-IOTHUBI_PRIVATE void iothubi_step(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step(struct iothubi_client *client)
 {
     iothubi_obey(client);
     if (!client->broken && client->state == IOTHUBI_SIGNING) {
@@ -4422,11 +4421,10 @@ static union iothubi_client_slot {
 #endif
 
 /* HMAC is needed for a key only. */
-IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform, const iothubi_identity *identity)
+IOTHUBI_PRIVATE int iothubi_platform_is_complete(const IOTHUB_PLATFORM *platform)
 {
     return platform != NULL && platform->io.open != NULL && platform->io.read != NULL && platform->io.write != NULL
-        && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL
-        && platform->random != NULL && (platform->hmac_sha256 != NULL || !IOTHUBI_GIVEN(identity, IOTHUBI_SHARED_ACCESS_KEY));
+        && platform->io.close != NULL && platform->milliseconds != NULL && platform->unix_time != NULL && platform->random != NULL;
 }
 
 IOTHUBI_PRIVATE int iothubi_platform_is_free(const IOTHUB_PLATFORM *platform)
@@ -4463,7 +4461,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
+IOTHUBI_APART size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
@@ -4473,27 +4471,27 @@ IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
     return measure.length > IOTHUB_INBOX_MINIMUM ? measure.length : IOTHUB_INBOX_MINIMUM;
 }
 
-/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+/* Records that the outbox is to have. */
+IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 {
-    struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    unsigned char *at = (unsigned char *)memory->block;
-    size_t left = at != NULL ? memory->block_size : 0, parts[4];
-    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size), i;
+    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size);
+    return slots < IOTHUBI_OUTBOX_SLOTS_MAXIMUM ? slots : IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
+}
+
+/* Is there room for all parts? NONE, or what is too small and by how much. */
+IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t text_size, size_t *missing)
+{
+    unsigned int slots = iothubi_slots(memory), i;
+    size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
     IOTHUB_CODE code = IOTHUB_CODE_NONE;
-    iothubi_writer text;
-    long position;
-    if (slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
-        slots = IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
-    }
-    if ((size_t)at % IOTHUBI_ALIGNMENT != 0) {
+    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
         return IOTHUB_CODE_BLOCK_MISALIGNED;
     }
     if (memory->outbox_size < IOTHUBI_OUTBOX_MINIMUM || slots > (memory->outbox_size - IOTHUBI_OUTBOX_MINIMUM) / sizeof(iothubi_record)) {
         *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    parts[0] = sizeof *client;
+    parts[0] = sizeof(struct iothubi_client);
     parts[1] = memory->outbox_size;
     parts[2] = memory->inbox_size;
     parts[3] = text_size;
@@ -4505,19 +4503,36 @@ IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_rea
         }
         left -= parts[i];
     }
-    if (code != IOTHUB_CODE_NONE) {
-        return code;
-    }
+    return code;
+}
+
+/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. */
+IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size)
+{
+    struct iothubi_client *client = (struct iothubi_client *)memory->block;
+    unsigned char *at = (unsigned char *)client + sizeof *client;
+    iothubi_writer text;
+    long position;
     IOTHUB_MEMSET(client, 0, sizeof *client);
-    at += sizeof *client;
-    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
+    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, iothubi_slots(memory));
     client->inbox = at += memory->outbox_size;
     client->inbox_size = memory->inbox_size;
     iothubi_write_begin(&text, at + memory->inbox_size, 0, text_size);
     reader(&client->identity, source, &text, &position);
-    left = iothubi_inbox_needed(&client->identity);
-    if (memory->inbox_size < left) {
-        *missing = left - memory->inbox_size;
+}
+
+/* A client in the caller's block. NONE, or what is too small and by how much. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+{
+    IOTHUB_CODE code = iothubi_check_memory(memory, text_size, missing);
+    size_t inbox_needed;
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
+    }
+    iothubi_lay_out(memory, reader, source, text_size);
+    inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
+    if (memory->inbox_size < inbox_needed) {
+        *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
     }
     return IOTHUB_CODE_NONE;
@@ -4569,36 +4584,51 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code,
     return NULL;
 }
 
+/* The room that the identity's text takes, or what is wrong with it. */
+IOTHUBI_APART IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
+{
+    iothubi_identity identity;
+    iothubi_writer measure;
+    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
+    *position = -1;
+    iothubi_write_begin(&measure, NULL, 0, 0);
+    if (source != NULL) {
+        code = reader(&identity, source, &measure, position);
+    }
+    *size = measure.length;
+    return code;
+}
+
 /* memory NULL: from the pool. */
 IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, const void *source,
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
     struct iothubi_client *client = memory != NULL ? (struct iothubi_client *)memory->block : NULL;
-    iothubi_identity identity;
-    iothubi_writer measure;
-    long position = -1;
-    size_t missing = 0;
-    IOTHUB_CODE code;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    code = source != NULL ? reader(&identity, source, &measure, &position) : IOTHUB_CODE_HOST_NAME_MISSING;
+    long position;
+    size_t text_size, missing = 0;
+    IOTHUB_CODE code = iothubi_measure(reader, source, &text_size, &position);
+    if (code == IOTHUB_CODE_NONE) {
+        code = transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING
+            : !iothubi_platform_is_complete(platform) ? IOTHUB_CODE_PLATFORM_MISSING : IOTHUB_CODE_NONE;
+    }
     if (code != IOTHUB_CODE_NONE) {
         return iothubi_creation_failed(code, position, 0);
     }
-    if (transport == NULL || !iothubi_platform_is_complete(platform, &identity)) {
-        return iothubi_creation_failed(transport == NULL ? IOTHUB_CODE_PROTOCOL_MISSING : IOTHUB_CODE_PLATFORM_MISSING, 0, 0);
-    }
     IOTHUB_LOCK();
     code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
-        : memory != NULL ? iothubi_place(memory, reader, source, measure.length, &missing)
-        : iothubi_place_in_pool(reader, source, measure.length, &missing, &client);
+        : memory != NULL ? iothubi_place(memory, reader, source, text_size, &missing)
+        : iothubi_place_in_pool(reader, source, text_size, &missing, &client);
+    if (code == IOTHUB_CODE_NONE && platform->hmac_sha256 == NULL && client->identity.key != NULL) {
+        code = IOTHUB_CODE_PLATFORM_MISSING;
+    }
     if (code == IOTHUB_CODE_NONE) {
         code = transport->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
     } else {
-        client = iothubi_creation_failed(code, 0, missing);
+        client = iothubi_creation_failed(code, -1, missing);
     }
     IOTHUB_UNLOCK();
     return client;
@@ -4609,20 +4639,15 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create_in_place(iothubi_reader re
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol, const IOTHUB_PLATFORM *platform, const IOTHUB_MEMORY *memory)
 {
     return memory != NULL ? iothubi_create(reader, source, protocol, platform, memory)
-        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, 0, 0);
+        : iothubi_creation_failed(IOTHUB_CODE_BLOCK_TOO_SMALL, -1, 0);
 }
 
 IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol,
     size_t outbox_size, size_t inbox_size)
 {
-    iothubi_identity identity;
-    iothubi_writer measure;
-    long position = 0;
-    IOTHUB_CODE code = IOTHUB_CODE_HOST_NAME_MISSING;
-    iothubi_write_begin(&measure, NULL, 0, 0);
-    if (connectionString != NULL) {
-        code = iothubi_read_string(&identity, connectionString, &measure, &position);
-    }
+    size_t text_size;
+    long position;
+    IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
     if (code == IOTHUB_CODE_NONE && protocol == NULL) {
         code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
@@ -4630,7 +4655,7 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
         iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + measure.length;
+    return sizeof(struct iothubi_client) + outbox_size + inbox_size + text_size;
 }
 
 /* ---- calls ---- */

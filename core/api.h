@@ -72,27 +72,27 @@ IOTHUBI_APART size_t iothubi_inbox_needed(const iothubi_identity *identity)
     return measure.length > IOTHUB_INBOX_MINIMUM ? measure.length : IOTHUB_INBOX_MINIMUM;
 }
 
-/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+/* Records that the outbox is to have. */
+IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 {
-    struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    unsigned char *at = (unsigned char *)memory->block;
-    size_t left = at != NULL ? memory->block_size : 0, parts[4];
-    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size), i;
+    unsigned int slots = memory->outbox_messages != 0 ? memory->outbox_messages : iothubi_outbox_default_slots(memory->outbox_size);
+    return slots < IOTHUBI_OUTBOX_SLOTS_MAXIMUM ? slots : IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
+}
+
+/* Is there room for all parts? NONE, or what is too small and by how much. */
+IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t text_size, size_t *missing)
+{
+    unsigned int slots = iothubi_slots(memory), i;
+    size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
     IOTHUB_CODE code = IOTHUB_CODE_NONE;
-    iothubi_writer text;
-    long position;
-    if (slots > IOTHUBI_OUTBOX_SLOTS_MAXIMUM) {
-        slots = IOTHUBI_OUTBOX_SLOTS_MAXIMUM;
-    }
-    if ((size_t)at % IOTHUBI_ALIGNMENT != 0) {
+    if ((size_t)memory->block % IOTHUBI_ALIGNMENT != 0) {
         return IOTHUB_CODE_BLOCK_MISALIGNED;
     }
     if (memory->outbox_size < IOTHUBI_OUTBOX_MINIMUM || slots > (memory->outbox_size - IOTHUBI_OUTBOX_MINIMUM) / sizeof(iothubi_record)) {
         *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    parts[0] = sizeof *client;
+    parts[0] = sizeof(struct iothubi_client);
     parts[1] = memory->outbox_size;
     parts[2] = memory->inbox_size;
     parts[3] = text_size;
@@ -104,19 +104,36 @@ IOTHUBI_APART IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_rea
         }
         left -= parts[i];
     }
-    if (code != IOTHUB_CODE_NONE) {
-        return code;
-    }
+    return code;
+}
+
+/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. */
+IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size)
+{
+    struct iothubi_client *client = (struct iothubi_client *)memory->block;
+    unsigned char *at = (unsigned char *)client + sizeof *client;
+    iothubi_writer text;
+    long position;
     IOTHUB_MEMSET(client, 0, sizeof *client);
-    at += sizeof *client;
-    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, slots);
+    iothubi_outbox_begin(&client->outbox, at, memory->outbox_size, iothubi_slots(memory));
     client->inbox = at += memory->outbox_size;
     client->inbox_size = memory->inbox_size;
     iothubi_write_begin(&text, at + memory->inbox_size, 0, text_size);
     reader(&client->identity, source, &text, &position);
-    left = iothubi_inbox_needed(&client->identity);
-    if (memory->inbox_size < left) {
-        *missing = left - memory->inbox_size;
+}
+
+/* A client in the caller's block. NONE, or what is too small and by how much. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+{
+    IOTHUB_CODE code = iothubi_check_memory(memory, text_size, missing);
+    size_t inbox_needed;
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
+    }
+    iothubi_lay_out(memory, reader, source, text_size);
+    inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
+    if (memory->inbox_size < inbox_needed) {
+        *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
     }
     return IOTHUB_CODE_NONE;

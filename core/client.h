@@ -30,7 +30,8 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
     }
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
-        client->expiring = client->outbox.count != 0; /* messages on their way are queued again: look at their age anew */
+        /* messages on their way are queued again: look at their age anew, if there can be one */
+        client->expiring = client->extras != NULL && client->outbox.count != 0;
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
@@ -218,7 +219,7 @@ IOTHUBI_PRIVATE int iothubi_check_token(struct iothubi_client *client)
     return 1;
 }
 
-IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
 {
     if (!iothubi_seed(client)) {
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
@@ -232,7 +233,7 @@ IOTHUBI_PRIVATE void iothubi_step_signing(struct iothubi_client *client)
     iothubi_enter(client, IOTHUBI_OPENING);
 }
 
-IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     const iothubi_identity *identity = &client->identity;
@@ -253,7 +254,7 @@ IOTHUBI_PRIVATE void iothubi_step_opening(struct iothubi_client *client)
 
 /* ---- the stream ---- */
 
-IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
+IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
@@ -420,6 +421,7 @@ IOTHUBI_PRIVATE void iothubi_tick(struct iothubi_client *client)
         uint32_t seconds = elapsed / 1000u;
         client->uptime_s += seconds;
         client->second_tick += seconds * 1000u;
+        client->rest_tick = client->now;         /* the wall clock may have been set since: look at all deadlines */
         if (iothubi_renewal_left(client) == 0) {
             client->renewing = 0;
             client->reconnect = IOTHUBI_RECONNECT_RENEWAL;
@@ -465,7 +467,7 @@ IOTHUBI_PRIVATE int iothubi_is_polling(const struct iothubi_client *client)
 }
 
 /* Milliseconds until the next deadline of any kind. */
-IOTHUBI_PRIVATE uint32_t iothubi_rest(const struct iothubi_client *client)
+IOTHUBI_APART uint32_t iothubi_rest(const struct iothubi_client *client)
 {
     iothubi_timer timer;
     uint32_t renewal = iothubi_renewal_left(client); /* looked at once a second */

@@ -71,8 +71,11 @@
 #ifndef IOTHUB_CONST
 #ifdef __AVR__
 #include <avr/pgmspace.h>
-/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. */
-#define IOTHUB_CONST const __attribute__((__progmem__, __section__(".progmem.data.iothub")))
+/* A section of its own: avr-gcc merges an array in PROGMEM with an equal one of the program's in RAM. One for each line, so
+   that the linker leaves out what is not used. */
+#define IOTHUBI_QUOTED(text) #text
+#define IOTHUBI_SECTION(line) ".progmem.data.iothub" IOTHUBI_QUOTED(line)
+#define IOTHUB_CONST const __attribute__((__progmem__, __section__(IOTHUBI_SECTION(__LINE__))))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else

@@ -45,10 +45,10 @@ IOTHUBI_PRIVATE size_t iothubi_part_size(iothubi_part part, const void *context)
     return measure.length;
 }
 
-/* A field that carries its length in two bytes: strings and binary data. */
+/* A field that carries its length in two bytes: strings and binary data. Where nothing is kept, nothing is measured. */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_field(iothubi_writer *writer, iothubi_part part, const void *context)
 {
-    iothubi_write_16(writer, (unsigned int)iothubi_part_size(part, context));
+    iothubi_write_16(writer, writer->room != 0 ? (unsigned int)iothubi_part_size(part, context) : 0);
     part(writer, context);
 }
 

@@ -116,12 +116,12 @@ IOTHUBI_PRIVATE void iothubi_mqtt_sample(struct iothubi_client *client, iothubi_
     static IOTHUB_CONST char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     uint32_t p = client->sampling_percentage;
     unsigned int i;
-    if (client->sampled % 100u * p % 100u >= p || !iothubi_seed(client)
+    source->sampled_time = iothubi_wall_time(client);
+    if (client->sampled % 100u * p % 100u >= p || source->sampled_time == 0 || !iothubi_seed(client)
         || iothubi_map_get(&source->message->map, IOTHUBI_PROPERTY_DIAGNOSTIC_ID, NULL) != NULL) {
         return;
     }
     source->write_sample = iothubi_mqtt_write_sample;
-    source->sampled_time = iothubi_wall_time(client);
     for (i = 0; i < sizeof source->sampled_id; ++i) {
         source->sampled_id[i] = (char)IOTHUB_CONST_BYTE(digits + (size_t)(iothubi_random(client) % 36u));
     }
@@ -381,10 +381,28 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
     } while (event != IOTHUBI_MQTT_NEED_MORE && !client->broken);
 }
 
+/* Control packets are never stored: what a short write left of one is made anew in the inbox. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
-    return iothubi_mqtt_session_output(&client->mqtt, &client->outbox,
-        iothubi_mqtt_write_connect, client, client->inbox, client->inbox_size, bytes);
+    iothubi_mqtt_session *session = &client->mqtt;
+    int out = iothubi_mqtt_session_next(session, &client->outbox);
+    iothubi_writer writer;
+    if (out == IOTHUBI_MQTT_OUT_NOTHING) {
+        return 0;
+    }
+    if (out == IOTHUBI_MQTT_OUT_PUBLISH) {
+        const iothubi_record *record = iothubi_outbox_record(&client->outbox, client->outbox.next);
+        *bytes = client->outbox.bytes + record->at + session->part;
+        return session->promised != 0 ? session->promised : iothubi_mqtt_promise_rest(session, record->size, IOTHUBI_IO_MAXIMUM);
+    }
+    *bytes = client->inbox;
+    iothubi_write_begin(&writer, client->inbox, session->part, client->inbox_size);
+    if (out == IOTHUBI_MQTT_OUT_CONNECT) {
+        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
+    } else {
+        iothubi_mqtt_write_header(&writer, out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
+    }
+    return iothubi_mqtt_promise_rest(session, writer.length, client->inbox_size < IOTHUBI_IO_MAXIMUM ? client->inbox_size : IOTHUBI_IO_MAXIMUM);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t size)

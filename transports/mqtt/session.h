@@ -137,17 +137,19 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
-/* At the boundary of two packets: what comes next. */
-IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_outbox *outbox)
+/* What is being written; at the boundary of two packets: what comes next. */
+IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
+    if (session->out != IOTHUBI_MQTT_OUT_NOTHING) {
+        return session->out;
+    }
     session->part = 0;
-    session->out = IOTHUBI_MQTT_OUT_NOTHING;
     if (session->connect_wanted) {
         session->out = IOTHUBI_MQTT_OUT_CONNECT;
-    } else if (session->leaving >= IOTHUBI_MQTT_LEAVING) {
-        if (session->leaving == IOTHUBI_MQTT_LEAVING) { /* and nothing after it [MQTT-3.14.4-2] */
-            session->out = IOTHUBI_MQTT_OUT_DISCONNECT;
-        }
+    } else if (session->leaving == IOTHUBI_MQTT_LEAVING) {
+        session->out = IOTHUBI_MQTT_OUT_DISCONNECT; /* and nothing after it [MQTT-3.14.4-2] */
+    } else if (session->leaving == IOTHUBI_MQTT_LEFT) {
+        return IOTHUBI_MQTT_OUT_NOTHING;
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
     } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
@@ -156,50 +158,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_choose(iothubi_mqtt_session *session, iothubi_
             session->out = IOTHUBI_MQTT_OUT_PUBLISH;
         }
     }
+    return session->out;
 }
 
-/* The bytes that a control packet still has to write, made anew in the window. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_control(iothubi_mqtt_session *session, iothubi_part connect, const void *context,
-    unsigned char *window, size_t window_size)
+/* Promises the rest of a packet of size bytes, at most so many at once. What is promised stays the same until the stream took
+   it (platform contract, rule 4). */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
 {
-    iothubi_writer writer;
-    iothubi_write_begin(&writer, window, session->part, window_size);
-    if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
-        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, connect, context);
-    } else {
-        iothubi_mqtt_write_header(&writer, session->out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
-    }
+    size -= session->part;
     if (session->promised == 0) {
-        session->promised = writer.length - session->part;
-        if (session->promised > window_size) {
-            session->promised = window_size;
-        }
+        session->promised = size < most ? size : most;
     }
-    session->more = writer.length > session->part + session->promised;
-    return session->promised;
-}
-
-/* The bytes to write next; 0: nothing now. connect writes the body of CONNECT. They are the same bytes until taken says that
-   some are gone (platform contract, rule 4). */
-IOTHUBI_APART size_t iothubi_mqtt_session_output(iothubi_mqtt_session *session, iothubi_outbox *outbox,
-    iothubi_part connect, const void *context, unsigned char *window, size_t window_size, const unsigned char **bytes)
-{
-    iothubi_record *record;
-    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        iothubi_mqtt_choose(session, outbox);
-    }
-    if (session->out == IOTHUBI_MQTT_OUT_NOTHING) {
-        return 0;
-    }
-    if (session->out != IOTHUBI_MQTT_OUT_PUBLISH) {
-        *bytes = window;
-        return iothubi_mqtt_control(session, connect, context, window, window_size < IOTHUBI_IO_MAXIMUM ? window_size : IOTHUBI_IO_MAXIMUM);
-    }
-    record = iothubi_outbox_record(outbox, outbox->next);
-    if (session->promised == 0) {                /* the rest of a message over 32,767 bytes */
-        session->promised = record->size - session->part < IOTHUBI_IO_MAXIMUM ? record->size - session->part : IOTHUBI_IO_MAXIMUM;
-    }
-    *bytes = outbox->bytes + record->at + session->part;
+    session->more = size > session->promised;
     return session->promised;
 }
 
