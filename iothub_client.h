@@ -4076,25 +4076,32 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
 
 /* ---- the stream ---- */
 
+/* What a read or write of at most size bytes answered: how many it moved; none too when it failed. */
+IOTHUBI_PRIVATE size_t iothubi_moved(struct iothubi_client *client, int answer, size_t size)
+{
+    if (answer < 0) {
+        iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
+    } else if ((size_t)answer > size) {
+        iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, answer);
+    } else {
+        return (size_t)answer;
+    }
+    return 0;
+}
+
 IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
     int i;
     for (i = 0; i < IOTHUB_WORK_READS && !client->broken; ++i) {
-        int size = io->read(io->context, client->inbox, (unsigned int)room);
+        size_t size = iothubi_moved(client, io->read(io->context, client->inbox, (unsigned int)room), room);
         if (size == 0) {
             return;
         }
-        if (size < 0) {
-            iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
-        } else if ((size_t)size > room) {
-            iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, size);
-        } else {
-            client->heard = 1;
-            IOTHUBI_COUNT(client, bytes_read, (uint32_t)size);
-            client->transport->input(client, client->inbox, (size_t)size);
-        }
+        client->heard = 1;
+        IOTHUBI_COUNT(client, bytes_read, size);
+        client->transport->input(client, client->inbox, size);
     }
     client->busy = !client->broken;              /* there may be more to read */
 }
@@ -4103,15 +4110,9 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = &client->platform->io;
-    int result;
-    if (!client->unpushed || client->broken) {
-        return;
+    if (client->unpushed && !client->broken) {
+        client->unpushed = iothubi_moved(client, io->write(io->context, client->inbox, 0), IOTHUBI_IO_MAXIMUM) == 0;
     }
-    result = io->write(io->context, client->inbox, 0);
-    if (result < 0) {
-        iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
-    }
-    client->unpushed = result == 0;
 }
 
 IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
@@ -4121,25 +4122,18 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     int i;
     client->blocked = 0;
     for (i = 0; i < IOTHUB_WORK_WRITES && !client->broken; ++i) {
-        size_t size = client->transport->output(client, &bytes);
-        int taken;
+        size_t size = client->transport->output(client, &bytes), taken;
         if (size == 0) {
             break;
         }
-        taken = io->write(io->context, bytes, (unsigned int)size);
-        if (taken < 0) {
-            iothubi_break_io(client, IOTHUB_CODE_LINK_LOST);
-        } else if ((size_t)taken > size) {
-            iothubi_break(client, IOTHUB_LAYER_PORT, IOTHUB_CODE_CONTRACT, taken);
-        } else {
-            client->blocked = taken == 0;
-            if (client->blocked) {
-                break;
-            }
-            client->unpushed = 1;
-            IOTHUBI_COUNT(client, bytes_written, (uint32_t)taken);
-            client->transport->taken(client, (size_t)taken);
+        taken = iothubi_moved(client, io->write(io->context, bytes, (unsigned int)size), size);
+        if (taken == 0) {
+            client->blocked = 1;
+            break;
         }
+        client->unpushed = 1;
+        IOTHUBI_COUNT(client, bytes_written, taken);
+        client->transport->taken(client, taken);
     }
     if (i == IOTHUB_WORK_WRITES) {
         client->busy = 1;
@@ -4984,7 +4978,7 @@ IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int cha
 
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
-    int changed = client->mqtt_options.keep_alive_s != seconds;
+    int changed = (int)client->mqtt_options.keep_alive_s != seconds;
     if (seconds < 0 || seconds > IOTHUBI_KEEP_ALIVE_MAXIMUM) {
         return 0;
     }

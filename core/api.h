@@ -585,7 +585,7 @@ IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int cha
 
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
-    int changed = client->mqtt_options.keep_alive_s != seconds;
+    int changed = (int)client->mqtt_options.keep_alive_s != seconds;
     if (seconds < 0 || seconds > IOTHUBI_KEEP_ALIVE_MAXIMUM) {
         return 0;
     }

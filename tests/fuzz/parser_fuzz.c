@@ -44,9 +44,9 @@ static void feed(Story *story, const uint8_t *bytes, size_t size)
         case IOTHUBI_MQTT_GOT_TOPIC:
         case IOTHUBI_MQTT_GOT_BODY:
         case IOTHUBI_MQTT_GOT_SUBACK:
-            if (story->parser.chunk < bytes || story->parser.chunk + story->parser.chunk_size > end) abort();
+            if (story->parser.chunk_size == 0 || story->parser.chunk_size > (size_t)(at - before)) abort();
             for (i = 0; i < story->parser.chunk_size; ++i) {
-                tell(story, 0x100u * (unsigned int)event + story->parser.chunk[i]);
+                tell(story, 0x100u * (unsigned int)event + *(at - story->parser.chunk_size + i));
             }
             break;
         default:

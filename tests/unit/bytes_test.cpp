@@ -85,15 +85,17 @@ TEST_CASE("writer, more bytes than a size can count, sticks at the maximum")
     CHECK(from == 0);
     CHECK(kept == 4);
     CHECK(writer.length == IOTHUBI_SIZE_MAXIMUM - 2u);
-    CHECK(iothubi_write_room(&writer, 2, &from, &kept) == nullptr);
+    iothubi_write_room(&writer, 2, &from, &kept);
+    CHECK(kept == 0);
     CHECK(writer.length == IOTHUBI_SIZE_MAXIMUM);            /* exactly full, by counting */
     iothubi_write_byte(&writer, 'x');
     CHECK(writer.length == IOTHUBI_SIZE_MAXIMUM);
     iothubi_write(&writer, "", 0);
     CHECK(writer.length == IOTHUBI_SIZE_MAXIMUM);
-    iothubi_write_begin(&writer, memory, 0, sizeof memory);
+    iothubi_write_begin(&writer, memory, 0, 0);
     writer.length = 3;
-    CHECK(iothubi_write_room(&writer, IOTHUBI_SIZE_MAXIMUM, &from, &kept) == nullptr);   /* 3 + maximum wraps to 2 */
+    iothubi_write_room(&writer, IOTHUBI_SIZE_MAXIMUM, &from, &kept);     /* 3 + maximum wraps to 2 */
+    CHECK(kept == 0);
     CHECK(writer.length == IOTHUBI_SIZE_MAXIMUM);
     CHECK(std::string(reinterpret_cast<char *>(memory), 4) == "####");
 }
@@ -104,11 +106,13 @@ TEST_CASE("writer, a piece across both edges of the window, says which part of i
     size_t from, kept;
     iothubi_writer writer;
     iothubi_write_begin(&writer, memory, 4, 3);
-    CHECK(iothubi_write_room(&writer, 2, &from, &kept) == nullptr);      /* 0..2: before it */
+    iothubi_write_room(&writer, 2, &from, &kept);                        /* 0..2: before it */
+    CHECK(kept == 0);
     CHECK(iothubi_write_room(&writer, 10, &from, &kept) == memory);      /* 2..12: over it */
     CHECK(from == 2);
     CHECK(kept == 3);
-    CHECK(iothubi_write_room(&writer, 1, &from, &kept) == nullptr);      /* behind it */
+    iothubi_write_room(&writer, 1, &from, &kept);                        /* behind it */
+    CHECK(kept == 0);
     CHECK(writer.length == 13);
 }
 
@@ -118,11 +122,31 @@ TEST_CASE("writer, a piece that ends before the window or starts behind it, keep
     size_t from, kept;
     iothubi_writer writer;
     iothubi_write_begin(&writer, memory, 4, 3);
-    CHECK(iothubi_write_room(&writer, 4, &from, &kept) == nullptr);      /* 0..4 */
+    iothubi_write_room(&writer, 4, &from, &kept);                        /* 0..4 */
+    CHECK(kept == 0);
     CHECK(iothubi_write_room(&writer, 3, &from, &kept) == memory);       /* 4..7: all of it */
     CHECK(from == 0);
     CHECK(kept == 3);
-    CHECK(iothubi_write_room(&writer, 1, &from, &kept) == nullptr);      /* 7..8 */
-    CHECK(iothubi_write_room(&writer, 0, &from, &kept) == nullptr);
+    iothubi_write_room(&writer, 1, &from, &kept);                        /* 7..8 */
+    CHECK(kept == 0);
+    iothubi_write_room(&writer, 0, &from, &kept);
+    CHECK(kept == 0);
     CHECK(writer.length == 8);
+}
+
+TEST_CASE("writer, in the window, goes on where the last piece ended")
+{
+    unsigned char memory[5] = { '#', '#', '#', '#', '#' };
+    size_t from, kept;
+    iothubi_writer writer;
+    iothubi_write_begin(&writer, memory, 1, 4);
+    iothubi_write(&writer, "ab", 2);
+    CHECK(iothubi_write_room(&writer, 1, &from, &kept) == memory + 1);   /* a caller's own byte between two pieces */
+    CHECK(kept == 1);
+    memory[1] = '-';
+    iothubi_write(&writer, "cd", 2);
+    CHECK(std::string(reinterpret_cast<char *>(memory), 5) == "b-cd#");
+    iothubi_write(&writer, "e", 1);                                      /* the window is full, though the memory is not */
+    CHECK(std::string(reinterpret_cast<char *>(memory), 5) == "b-cd#");
+    CHECK(writer.length == 6);
 }

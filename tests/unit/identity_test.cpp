@@ -7,31 +7,62 @@
 #include "../../core/identity.h"
 
 #include <bearssl.h>
+#include <memory>
 
 namespace {
 
 const std::string hub = "contoso-hub.azure-devices.net";
 const std::string key_text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";    /* bytes 00 to 1F */
+const std::string key_bytes = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const std::string token_text = "SharedAccessSignature sr=h&sig=s&se=1893456000";
 const uint32_t expiry_2030 = 1893456000u;
 
-/* A connection string taken apart, kept in memory that ends at an unreadable page. */
-class Parsed {
+/* An identity as a creator reads it: measured first, then read again into exactly that room, which ends at an unreadable
+   page. Both readings must say the same. */
+class Kept {
 public:
-    explicit Parsed(const std::string &string) : memory(string + '\0'), position(-2)
+    Kept(iothubi_reader reader, const void *source) : position(-2), size(0), code(IOTHUB_CODE_NONE)
     {
-        code = iothubi_settings_parse(&settings, memory.text(), &position);
+        iothubi_writer writer;
+        long again = -2;
+        iothubi_write_begin(&writer, nullptr, 0, 0);
+        code = reader(&identity, source, &writer, &position);
+        size = writer.length;
+        memory.reset(new Guarded(size));
+        iothubi_write_begin(&writer, memory->data(), 0, size);
+        CHECK(reader(&identity, source, &writer, &again) == code);
+        CHECK(again == position);
+        CHECK(writer.length == size);
     }
-    static std::string text(const iothubi_span &span) { return std::string(span.at != nullptr ? span.at : "", span.size); }
-    std::string host() const { return text(settings.host); }
-    std::string gateway() const { return text(settings.gateway); }
-    std::string device() const { return text(settings.device); }
-    std::string module() const { return text(settings.module); }
-    std::string secret() const { return text(settings.secret); }
-    Guarded memory;
-    iothubi_settings settings;
+    std::string text(int key) const { return identity.text[key] != nullptr ? identity.text[key] : ""; }
+    std::string host() const { return text(IOTHUBI_HOST_NAME); }
+    std::string gateway() const { return text(IOTHUBI_GATEWAY_HOST_NAME); }
+    std::string device() const { return text(IOTHUBI_DEVICE_ID); }
+    std::string module() const { return text(IOTHUBI_MODULE_ID); }
+    std::string token() const { return text(IOTHUBI_SHARED_ACCESS_SIGNATURE); }
+    std::string key() const { return identity.key != nullptr ? hex(Bytes(identity.key, identity.key + identity.key_size)) : ""; }
+    /* The one credential that was given, or -1. */
+    int credential() const
+    {
+        int found = -1;
+        for (int key = IOTHUBI_SHARED_ACCESS_SIGNATURE; key <= IOTHUBI_X509; ++key) {
+            if (IOTHUBI_GIVEN(&identity, key)) {
+                found = found == -1 ? key : -2;
+            }
+        }
+        return found;
+    }
     long position;
+    size_t size;
+    std::unique_ptr<Guarded> memory;
+    iothubi_identity identity;
     IOTHUB_CODE code;
+};
+
+/* From a connection string, which is gone afterwards: nothing of the identity may lie in it. */
+class Parsed : public Kept {
+public:
+    explicit Parsed(const std::string &string) : Kept(iothubi_read_string, Guarded(string + '\0').text()) {}
 };
 
 IOTHUB_CODE code_of(const std::string &string)
@@ -83,32 +114,10 @@ IOTHUB_CLIENT_CONFIG config_of(const char *device, const char *key, const char *
 
 IOTHUB_CODE config_code(const IOTHUB_CLIENT_CONFIG &config)
 {
-    iothubi_settings settings;
-    return iothubi_settings_from_config(&settings, &config);
+    Kept kept(iothubi_read_config, &config);
+    CHECK(kept.position == -1);                      /* there is no text to point into */
+    return kept.code;
 }
-
-/* An identity in text room of exactly the size that it asked for. */
-class Kept {
-public:
-    explicit Kept(const iothubi_settings &settings) : size(measure(settings)), memory(size)
-    {
-        iothubi_writer writer;
-        iothubi_write_begin(&writer, memory.data(), 0, size);
-        iothubi_identity_keep(&identity, &settings, &writer);
-        REQUIRE(writer.length == size);
-    }
-    static size_t measure(const iothubi_settings &settings)
-    {
-        iothubi_identity unused;
-        iothubi_writer writer;
-        iothubi_write_begin(&writer, nullptr, 0, 0);
-        iothubi_identity_keep(&unused, &settings, &writer);
-        return writer.length;
-    }
-    size_t size;
-    Guarded memory;
-    iothubi_identity identity;
-};
 
 std::string string_to_sign(const iothubi_identity &identity, uint32_t expiry)
 {
@@ -128,10 +137,17 @@ Bytes hmac(const unsigned char *key, size_t key_size, const std::string &data)
     return digest;
 }
 
-std::string token_of(const iothubi_identity &identity, uint32_t expiry)
+/* Puts the signature where the platform's hmac_sha256 does: behind the key. */
+void sign(const iothubi_identity &identity, uint32_t expiry)
 {
     Bytes digest = hmac(identity.key, identity.key_size, string_to_sign(identity, expiry));
-    return written([&](iothubi_writer *w) { iothubi_write_token(w, &identity, digest.data(), expiry); });
+    std::copy(digest.begin(), digest.end(), identity.key + identity.key_size);
+}
+
+std::string token_of(const iothubi_identity &identity, uint32_t expiry)
+{
+    sign(identity, expiry);
+    return written([&](iothubi_writer *w) { iothubi_write_token(w, &identity, expiry); });
 }
 
 /* "no", or what the token says of its end. */
@@ -153,12 +169,12 @@ TEST_CASE("connection string, a device with a key, is taken apart")
     CHECK(parsed.position == -1);
     CHECK(parsed.host() == hub);
     CHECK(parsed.device() == "thermo-01");
-    CHECK(parsed.secret() == key_text);              /* '=' inside a value is part of it */
-    CHECK(parsed.settings.credential == IOTHUBI_CREDENTIAL_KEY);
-    CHECK(parsed.settings.port == 0);
-    CHECK(parsed.settings.module.size == 0);
-    CHECK(parsed.settings.gateway.size == 0);
-    CHECK(parsed.settings.suffix.size == 0);
+    CHECK(parsed.key() == key_bytes);                /* '=' inside a value is part of it */
+    CHECK(parsed.credential() == IOTHUBI_SHARED_ACCESS_KEY);
+    CHECK(parsed.identity.port == 0);
+    CHECK(parsed.identity.text[IOTHUBI_MODULE_ID] == nullptr);
+    CHECK(parsed.identity.text[IOTHUBI_GATEWAY_HOST_NAME] == nullptr);
+    CHECK(parsed.identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] == nullptr);
 }
 
 TEST_CASE("connection string, every order of its keys, means the same")
@@ -175,10 +191,10 @@ TEST_CASE("connection string, every order of its keys, means the same")
         CHECK(parsed.code == IOTHUB_CODE_NONE);
         CHECK(parsed.host() == "h");
         CHECK(parsed.gateway() == "g");
-        CHECK(parsed.settings.port == 7);            /* the gateway's: that host is dialled */
+        CHECK(parsed.identity.port == 7);            /* the gateway's: that host is dialled */
         CHECK(parsed.device() == "d");
         CHECK(parsed.module() == "m");
-        CHECK(parsed.secret() == key_text);
+        CHECK(parsed.key() == key_bytes);
         ++orders;
     } while (std::next_permutation(pairs.begin(), pairs.end()));
     CHECK(orders == 120);
@@ -193,8 +209,21 @@ TEST_CASE("connection string, a repeated key, counts with its last value")
     CHECK(parsed.device() == "2");
     CHECK(parsed.module() == "4");
     CHECK(parsed.gateway() == "6");
-    CHECK(parsed.secret() == "BBBB");
-    CHECK(code_of("HostName=bad host;" + with_host("good")) == IOTHUB_CODE_NONE);
+    CHECK(parsed.key() == "041041");
+    CHECK(Parsed("HostName=h:1;" + with_host("h")).identity.port == 0);
+    CHECK(Parsed(with_token("SharedAccessSignature sr=old&sig=s&se=1;SharedAccessSignature=" + token_text)).token() == token_text);
+}
+
+TEST_CASE("connection string, the first wrong part, is an error even when the key comes again and before what is missing")
+{
+    CHECK(code_of("HostName=bad host;" + with_host("good")) == IOTHUB_CODE_HOST_NAME_INVALID);
+    CHECK(position_of("DeviceId=d;HostName=bad host;" + with_host("good")) == 11);
+    CHECK(code_of("DeviceId=a/b") == IOTHUB_CODE_DEVICE_ID_INVALID);        /* HostName is missing, too */
+    CHECK(code_of("x509=false;HostName=h") == IOTHUB_CODE_X509_INVALID);
+    CHECK(code_of("HostName=h:0;DeviceId=a/b") == IOTHUB_CODE_HOST_NAME_INVALID);
+    CHECK(code_of("DeviceId=a/b;HostName=h:0") == IOTHUB_CODE_DEVICE_ID_INVALID);
+    CHECK(code_of("DeviceId=a/b;oops") == IOTHUB_CODE_DEVICE_ID_INVALID);
+    CHECK(code_of("oops;DeviceId=a/b") == IOTHUB_CODE_STRING_SYNTAX);
 }
 
 TEST_CASE("connection string, unknown keys and empty parts, are skipped")
@@ -247,7 +276,7 @@ TEST_CASE("connection string, a mistake in a part, is reported where that part s
     CHECK(position_of("HostName=h;;oops;x509=true") == 12);
 }
 
-TEST_CASE("connection string, a value that turns out wrong at the end, is reported where its part starts")
+TEST_CASE("connection string, a value that is wrong, is reported where its part starts")
 {
     CHECK(position_of("Name=x;DeviceId=d;HostName=h:0;SharedAccessKey=AAAA") == 18);
     CHECK(position_of("Name=x;HostName=h;DeviceId=a/b;SharedAccessKey=AAAA") == 18);
@@ -267,9 +296,8 @@ TEST_CASE("connection string, something missing, points at the first key that no
     CHECK(position_of("HostName=h;SharedAccessKey=AAAA") == -1);
 }
 
-TEST_CASE("connection string, nothing wrong, or two credentials, blames no unknown key")
+TEST_CASE("connection string, two credentials, blame no unknown key")
 {
-    CHECK(position_of(with_host("h") + ";SharedAccessKeyName=device") == -1);
     CHECK(position_of("HostName=h;DeviceId=d;Name=n;SharedAccessKey=AAAA;x509=true") == -1);
 }
 
@@ -280,10 +308,10 @@ TEST_CASE("host name, without dots, with port, is taken")
     CHECK(Parsed(with_host("localhost")).host() == "localhost");
     CHECK(code_of(with_host("localhost")) == IOTHUB_CODE_NONE);
     CHECK(Parsed(with_host("localhost:1883")).host() == "localhost");
-    CHECK(Parsed(with_host("localhost:1883")).settings.port == 1883);
-    CHECK(Parsed(with_host("127.0.0.1:1")).settings.port == 1);
-    CHECK(Parsed(with_host("h:65535")).settings.port == 65535);
-    CHECK(Parsed(with_host("h:08883")).settings.port == 8883);
+    CHECK(Parsed(with_host("localhost:1883")).identity.port == 1883);
+    CHECK(Parsed(with_host("127.0.0.1:1")).identity.port == 1);
+    CHECK(Parsed(with_host("h:65535")).identity.port == 65535);
+    CHECK(Parsed(with_host("h:08883")).identity.port == 8883);
     CHECK(Parsed(with_host("A_b-C.9")).host() == "A_b-C.9");
 }
 
@@ -325,8 +353,8 @@ TEST_CASE("gateway, with and without port, decides alone which port is dialled")
 {
     CHECK(Parsed(with_gateway("edge")).gateway() == "edge");
     CHECK(Parsed(with_gateway("edge")).host() == "h");
-    CHECK(Parsed(with_gateway("edge")).settings.port == 0);          /* not the hub's 1 */
-    CHECK(Parsed(with_gateway("edge:443")).settings.port == 443);
+    CHECK(Parsed(with_gateway("edge")).identity.port == 0);          /* not the hub's 1 */
+    CHECK(Parsed(with_gateway("edge:443")).identity.port == 443);
     CHECK(Parsed(with_gateway("edge:443")).gateway() == "edge");
 }
 
@@ -361,7 +389,7 @@ TEST_CASE("ids, 1, 128 and 129 bytes, are taken, taken and refused")
 TEST_CASE("credentials, each set of the three, is one or refused")
 {
     const std::string texts[3] = { ";SharedAccessKey=AAAA", ";SharedAccessSignature=" + token_text, ";x509=true" };
-    const int kinds[3] = { IOTHUBI_CREDENTIAL_KEY, IOTHUBI_CREDENTIAL_TOKEN, IOTHUBI_CREDENTIAL_X509 };
+    const int kinds[3] = { IOTHUBI_SHARED_ACCESS_KEY, IOTHUBI_SHARED_ACCESS_SIGNATURE, IOTHUBI_X509 };
     for (int set = 0; set < 8; ++set) {
         std::string string = "HostName=h;DeviceId=d";
         int count = 0, kind = -1;
@@ -376,7 +404,7 @@ TEST_CASE("credentials, each set of the three, is one or refused")
         CAPTURE(string);
         CHECK(parsed.code == (count == 0 ? IOTHUB_CODE_CREDENTIAL_MISSING : count == 1 ? IOTHUB_CODE_NONE : IOTHUB_CODE_CREDENTIAL_CONFLICT));
         if (count == 1) {
-            CHECK(parsed.settings.credential == kind);
+            CHECK(parsed.credential() == kind);
         }
     }
 }
@@ -414,7 +442,7 @@ TEST_CASE("signature, its fields in any order, is taken")
         CHECK(expiry_of(token) == "5");
         CHECK(code_of(with_token(token)) == IOTHUB_CODE_NONE);
     } while (std::next_permutation(fields.begin(), fields.end()));
-    CHECK(Parsed(with_token(token_text)).secret() == token_text);
+    CHECK(Parsed(with_token(token_text)).token() == token_text);
     CHECK(expiry_of(token_text) == "1893456000");
     CHECK(expiry_of("SharedAccessSignature sr=h&sig=YQ==&se=4294967295&") == "4294967295");
 }
@@ -448,26 +476,30 @@ TEST_CASE("signature, a field missing, empty or no number, is refused")
 
 TEST_CASE("config, each kind of credential, is taken")
 {
-    iothubi_settings settings;
     IOTHUB_CLIENT_CONFIG config = config_of("d", "AAAA", nullptr, "contoso", "azure-devices.net", "edge:443");
-    CHECK(iothubi_settings_from_config(&settings, &config) == IOTHUB_CODE_NONE);
-    CHECK(Parsed::text(settings.host) == "contoso");
-    CHECK(Parsed::text(settings.suffix) == "azure-devices.net");
-    CHECK(Parsed::text(settings.gateway) == "edge");
-    CHECK(Parsed::text(settings.device) == "d");
-    CHECK(settings.module.size == 0);
-    CHECK(settings.port == 443);
-    CHECK(settings.credential == IOTHUBI_CREDENTIAL_KEY);
+    Kept key(iothubi_read_config, &config);
+    CHECK(key.code == IOTHUB_CODE_NONE);
+    CHECK(key.host() == "contoso.azure-devices.net");
+    CHECK(key.gateway() == "edge");
+    CHECK(key.device() == "d");
+    CHECK(key.identity.text[IOTHUBI_MODULE_ID] == nullptr);
+    CHECK(key.identity.port == 443);
+    CHECK(key.credential() == IOTHUBI_SHARED_ACCESS_KEY);
+    CHECK(key.key() == "000000");
     config = config_of("d", nullptr, token_text.c_str(), "contoso", "azure-devices.net:8884");
-    CHECK(iothubi_settings_from_config(&settings, &config) == IOTHUB_CODE_NONE);
-    CHECK(settings.credential == IOTHUBI_CREDENTIAL_TOKEN);
-    CHECK(settings.port == 8884);
-    CHECK(Parsed::text(settings.suffix) == "azure-devices.net");
+    Kept token(iothubi_read_config, &config);
+    CHECK(token.code == IOTHUB_CODE_NONE);
+    CHECK(token.credential() == IOTHUBI_SHARED_ACCESS_SIGNATURE);
+    CHECK(token.token() == token_text);
+    CHECK(token.identity.port == 8884);
+    CHECK(token.host() == "contoso.azure-devices.net");
+    CHECK(token.identity.text[IOTHUBI_GATEWAY_HOST_NAME] == nullptr);
     config = config_of("d", nullptr, nullptr, "localhost:8885", nullptr);
-    CHECK(iothubi_settings_from_config(&settings, &config) == IOTHUB_CODE_NONE);
-    CHECK(settings.credential == IOTHUBI_CREDENTIAL_X509);
-    CHECK(settings.port == 8885);
-    CHECK(Parsed::text(settings.host) == "localhost");
+    Kept x509(iothubi_read_config, &config);
+    CHECK(x509.code == IOTHUB_CODE_NONE);
+    CHECK(x509.credential() == IOTHUBI_X509);
+    CHECK(x509.identity.port == 8885);
+    CHECK(x509.host() == "localhost");
 }
 
 TEST_CASE("config, a member missing or wrong, is named")
@@ -500,37 +532,35 @@ TEST_CASE("config, a hub name beside a suffix, is judged like every host name")
 
 TEST_CASE("identity, kept in exactly the room it measures, has its own NUL-terminated texts")
 {
-    Parsed parsed("HostName=h.net:99;DeviceId=dev;ModuleId=mod;GatewayHostName=gate:42;SharedAccessKey=" + key_text);
-    Kept kept(parsed.settings);
-    std::memset(parsed.memory.data(), '#', 20);      /* the caller's string may go */
-    CHECK(kept.size == 6 + 5 + 4 + 4 + 32);          /* h.net gate dev mod, each with its NUL, and the key */
-    CHECK(std::string(kept.identity.host) == "h.net");
-    CHECK(std::string(kept.identity.gateway) == "gate");
-    CHECK(std::string(kept.identity.device) == "dev");
-    CHECK(std::string(kept.identity.module) == "mod");
-    CHECK(kept.identity.token == nullptr);
+    Parsed kept("HostName=h.net:99;DeviceId=dev;ModuleId=mod;GatewayHostName=gate:42;SharedAccessKey=" + key_text);
+    CHECK(kept.size == 6 + 5 + 4 + 4 + 32 + 32);     /* h.net gate dev mod, each with its NUL, the key, and room for a digest */
+    CHECK(kept.host() == "h.net");
+    CHECK(kept.gateway() == "gate");
+    CHECK(kept.device() == "dev");
+    CHECK(kept.module() == "mod");
+    CHECK(kept.identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] == nullptr);
     CHECK(kept.identity.port == 42);
-    CHECK(kept.identity.credential == IOTHUBI_CREDENTIAL_KEY);
+    CHECK(kept.credential() == IOTHUBI_SHARED_ACCESS_KEY);
     CHECK(kept.identity.key_size == 32);
-    CHECK(hex(Bytes(kept.identity.key, kept.identity.key + 32)) == "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    CHECK(kept.key() == key_bytes);
 }
 
 TEST_CASE("identity, what was not given, is NULL")
 {
-    Kept x509(Parsed("HostName=h;DeviceId=d;x509=true").settings);
-    CHECK(x509.identity.gateway == nullptr);
-    CHECK(x509.identity.module == nullptr);
-    CHECK(x509.identity.token == nullptr);
+    Parsed x509("HostName=h;DeviceId=d;x509=true");
+    CHECK(x509.identity.text[IOTHUBI_GATEWAY_HOST_NAME] == nullptr);
+    CHECK(x509.identity.text[IOTHUBI_MODULE_ID] == nullptr);
+    CHECK(x509.identity.text[IOTHUBI_SHARED_ACCESS_SIGNATURE] == nullptr);
     CHECK(x509.identity.key == nullptr);
     CHECK(x509.identity.key_size == 0);
     CHECK(x509.identity.port == 0);
+    CHECK(x509.size == 2 + 2);
 }
 
 TEST_CASE("identity, with a token, keeps the token")
 {
-    Parsed parsed(with_token(token_text));
-    Kept kept(parsed.settings);
-    CHECK(std::string(kept.identity.token) == token_text);
+    Parsed kept(with_token(token_text));
+    CHECK(kept.token() == token_text);
     CHECK(kept.identity.key == nullptr);
     CHECK(kept.size == 2 + 2 + token_text.size() + 1);
 }
@@ -538,26 +568,26 @@ TEST_CASE("identity, with a token, keeps the token")
 TEST_CASE("identity, from a config, joins name and suffix with a dot")
 {
     IOTHUB_CLIENT_CONFIG config = config_of("thermo-01", key_text.c_str(), nullptr, "contoso-hub", "azure-devices.net:8884");
-    iothubi_settings settings;
-    REQUIRE(iothubi_settings_from_config(&settings, &config) == IOTHUB_CODE_NONE);
-    Kept kept(settings);
-    CHECK(std::string(kept.identity.host) == hub);
+    Kept kept(iothubi_read_config, &config);
+    REQUIRE(kept.code == IOTHUB_CODE_NONE);
+    CHECK(kept.host() == hub);
     CHECK(kept.identity.port == 8884);
+    CHECK(kept.size == hub.size() + 1 + 10 + 32 + 32);
     config = config_of("d", key_text.c_str(), nullptr, "localhost", "");
-    REQUIRE(iothubi_settings_from_config(&settings, &config) == IOTHUB_CODE_NONE);
-    CHECK(std::string(Kept(settings).identity.host) == "localhost");
+    CHECK(Kept(iothubi_read_config, &config).host() == "localhost");
 }
 
 TEST_CASE("identity, one byte of room or more too little, writes nothing outside and still says what it needs")
 {
-    Parsed parsed("HostName=h.net;DeviceId=dev;ModuleId=mod;GatewayHostName=gate;SharedAccessKey=" + key_text);
-    size_t need = Kept::measure(parsed.settings);
+    const std::string string = "HostName=h.net;DeviceId=dev;ModuleId=mod;GatewayHostName=gate;SharedAccessKey=" + key_text;
+    size_t need = Parsed(string).size;
     for (size_t room = 0; room < need; ++room) {
         Guarded memory(room);
         iothubi_identity identity;
         iothubi_writer writer;
+        long position;
         iothubi_write_begin(&writer, memory.data(), 0, room);
-        iothubi_identity_keep(&identity, &parsed.settings, &writer);
+        CHECK(iothubi_read_string(&identity, string.c_str(), &writer, &position) == IOTHUB_CODE_NONE);
         CHECK(writer.length == need);
     }
 }
@@ -566,8 +596,7 @@ TEST_CASE("identity, one byte of room or more too little, writes nothing outside
 
 TEST_CASE("token, vector V1, a device, has the known text")
 {
-    Parsed parsed("HostName=" + hub + ";DeviceId=thermo-01;SharedAccessKey=" + key_text);
-    Kept kept(parsed.settings);
+    Parsed kept("HostName=" + hub + ";DeviceId=thermo-01;SharedAccessKey=" + key_text);
     CHECK(string_to_sign(kept.identity, expiry_2030) == "contoso-hub.azure-devices.net%2Fdevices%2Fthermo-01\n1893456000");
     CHECK(token_of(kept.identity, expiry_2030) == "SharedAccessSignature sr=contoso-hub.azure-devices.net%2Fdevices%2Fthermo-01"
         "&sig=zq8AlUEuNLhxInFygK%2BBbnXGpmcL2zyNynHkHj26%2FA0%3D&se=1893456000");
@@ -576,16 +605,14 @@ TEST_CASE("token, vector V1, a device, has the known text")
 
 TEST_CASE("token, vector V4, a module, has the known text")
 {
-    Parsed parsed("HostName=" + hub + ";DeviceId=edge-07;ModuleId=filter;SharedAccessKey=" + key_text);
-    Kept kept(parsed.settings);
+    Parsed kept("HostName=" + hub + ";DeviceId=edge-07;ModuleId=filter;SharedAccessKey=" + key_text);
     CHECK(token_of(kept.identity, expiry_2030) == "SharedAccessSignature sr=contoso-hub.azure-devices.net%2Fdevices%2Fedge-07%2Fmodules%2Ffilter"
         "&sig=XErGmhigJAgvsSqnRJvdYWTxZgVe5Migt8dQqadYGAE%3D&se=1893456000");
 }
 
 TEST_CASE("token, vector V5, an id with special characters, has the known text")
 {
-    Parsed parsed("HostName=" + hub + ";DeviceId=dev+1@x;SharedAccessKey=" + key_text);
-    Kept kept(parsed.settings);
+    Parsed kept("HostName=" + hub + ";DeviceId=dev+1@x;SharedAccessKey=" + key_text);
     CHECK(token_of(kept.identity, expiry_2030) == "SharedAccessSignature sr=contoso-hub.azure-devices.net%2Fdevices%2Fdev%2B1%40x"
         "&sig=JHwwqB8CMZZeYm%2FQTFs8glW5c2SzptswcfOPXx2Idcs%3D&se=1893456000");
 }
@@ -594,28 +621,27 @@ TEST_CASE("token, port and gateway, do not reach what is signed")
 {
     Parsed plain("HostName=" + hub + ";DeviceId=d;SharedAccessKey=" + key_text);
     Parsed dialled("HostName=" + hub + ":99;DeviceId=d;GatewayHostName=edge:42;SharedAccessKey=" + key_text);
-    CHECK(string_to_sign(Kept(dialled.settings).identity, 1) == string_to_sign(Kept(plain.settings).identity, 1));
+    CHECK(string_to_sign(dialled.identity, 1) == string_to_sign(plain.identity, 1));
 }
 
 TEST_CASE("token, an escape in an id, is encoded once more")
 {
-    Kept kept(Parsed("HostName=h;DeviceId=a%2fb;SharedAccessKey=AAAA").settings);
+    Parsed kept("HostName=h;DeviceId=a%2fb;SharedAccessKey=AAAA");
     CHECK(string_to_sign(kept.identity, 0) == "h%2Fdevices%2Fa%252fb\n0");
 }
 
 TEST_CASE("token, our own, reads back as a token with its expiry")
 {
-    Kept kept(Parsed("HostName=h;DeviceId=d;SharedAccessKey=AAAA").settings);
+    Parsed kept("HostName=h;DeviceId=d;SharedAccessKey=AAAA");
     CHECK(expiry_of(token_of(kept.identity, 4294967295u)) == "4294967295");
     CHECK(expiry_of(token_of(kept.identity, 1)) == "1");
 }
 
 TEST_CASE("token, windows of every size, give the text of the whole")
 {
-    Parsed parsed("HostName=" + hub + ";DeviceId=edge-07;ModuleId=filter;SharedAccessKey=" + key_text);
-    Kept kept(parsed.settings);
-    Bytes digest = hmac(kept.identity.key, kept.identity.key_size, string_to_sign(kept.identity, expiry_2030));
-    Encoder encode = [&](iothubi_writer *w) { iothubi_write_token(w, &kept.identity, digest.data(), expiry_2030); };
+    Parsed kept("HostName=" + hub + ";DeviceId=edge-07;ModuleId=filter;SharedAccessKey=" + key_text);
+    sign(kept.identity, expiry_2030);
+    Encoder encode = [&](iothubi_writer *w) { iothubi_write_token(w, &kept.identity, expiry_2030); };
     std::string whole = written(encode);
     for (size_t window = 1; window <= whole.size() + 1; ++window) {
         CHECK(written_in_windows(encode, window) == whole);

@@ -7,10 +7,16 @@
 
 namespace {
 
-/* One event, with what it means at that moment, as text: "PUBLISH-END 7". */
-std::string event_text(const iothubi_mqtt_parser &parser, iothubi_mqtt_event event)
+/* Is there a chunk? Then it ends where reading goes on. */
+bool has_chunk(iothubi_mqtt_event event)
 {
-    std::string chunk = hex(Bytes(parser.chunk, parser.chunk + parser.chunk_size));
+    return event == IOTHUBI_MQTT_GOT_TOPIC || event == IOTHUBI_MQTT_GOT_BODY || event == IOTHUBI_MQTT_GOT_SUBACK;
+}
+
+/* One event, with what it means at that moment, as text: "PUBLISH-END 7". */
+std::string event_text(const iothubi_mqtt_parser &parser, iothubi_mqtt_event event, const unsigned char *at)
+{
+    std::string chunk = has_chunk(event) ? hex(Bytes(at - parser.chunk_size, at)) : "";
     switch (event) {
     case IOTHUBI_MQTT_MALFORMED: return "MALFORMED";
     case IOTHUBI_MQTT_GOT_CONNACK: return "CONNACK " + std::to_string(parser.value);
@@ -44,7 +50,11 @@ public:
                 REQUIRE(at == end);                              /* all was read */
                 return;
             }
-            note(event);
+            if (has_chunk(event)) {
+                REQUIRE(parser.chunk_size > 0);
+                REQUIRE(parser.chunk_size <= static_cast<size_t>(at - before));  /* all of it was read by this call */
+            }
+            note(event, at);
             if (event == IOTHUBI_MQTT_MALFORMED) {
                 return;
             }
@@ -60,15 +70,11 @@ public:
     }
     iothubi_mqtt_parser parser;
 private:
-    void note(iothubi_mqtt_event event)
+    void note(iothubi_mqtt_event event, const unsigned char *at)
     {
-        std::string now = event_text(parser, event);
-        bool chunks = event == IOTHUBI_MQTT_GOT_TOPIC || event == IOTHUBI_MQTT_GOT_BODY || event == IOTHUBI_MQTT_GOT_SUBACK;
-        if (chunks) {
-            REQUIRE(parser.chunk_size > 0);
-        }
+        std::string now = event_text(parser, event, at);
         std::string kind = now.substr(0, now.rfind(' ') + 1);
-        if (chunks && last == event && events.back().compare(0, kind.size(), kind) == 0) {
+        if (has_chunk(event) && last == event && events.back().compare(0, kind.size(), kind) == 0) {
             events.back() += now.substr(kind.size());
         } else {
             events.push_back(now);

@@ -156,7 +156,7 @@ static const step life[] = {
     { 343, NOTHING, NONE, NONE, "", 1 },
     { 1, NOTHING, NONE, LITERAL(CONNECT "\x3A\x27" SHORT_TOPIC "\x00\x02" "x"), "", 60000ul },
     { 10, NOTHING, LITERAL(CONNACK "\x40\x02\x00\x02"), NONE, "up 2 ok ", 239990ul },
-    { 100000ul, STOP, NONE, LITERAL("\xE0\x00"), "down ", 0x40000000ul }
+    { 100000ul, STOP, NONE, LITERAL("\xE0\x00"), "down ", 1073740647ul } /* 12 days, to the second */
 };
 
 /* Keep-alive off: only the token's end brings work. 3600 s less a fifth, less 307 and 206 s of at most 360. */

@@ -119,7 +119,8 @@ static void begin_reading(void)
     last = IOTHUBI_MQTT_NEED_MORE;
 }
 
-static void note(iothubi_mqtt_event event)
+/* at: where reading goes on; a chunk ends there. */
+static void note(iothubi_mqtt_event event, const unsigned char *at)
 {
     static const char *const names[] = { "", "MALFORMED", "CONNACK ", "PUBACK ", "SUBACK ", "UNSUBACK ", "PINGRESP", "TOPIC ", "BODY ", "END " };
     int chunks = event == IOTHUBI_MQTT_GOT_SUBACK || event == IOTHUBI_MQTT_GOT_TOPIC || event == IOTHUBI_MQTT_GOT_BODY;
@@ -133,8 +134,9 @@ static void note(iothubi_mqtt_event event)
         }
     }
     for (i = 0; chunks && i < parser.chunk_size; ++i) {
-        iothubi_write_byte(&report, (unsigned char)"0123456789abcdef"[parser.chunk[i] >> 4]);
-        iothubi_write_byte(&report, (unsigned char)"0123456789abcdef"[parser.chunk[i] & 15]);
+        unsigned char byte = *(at - parser.chunk_size + i);
+        iothubi_write_byte(&report, (unsigned char)"0123456789abcdef"[byte >> 4]);
+        iothubi_write_byte(&report, (unsigned char)"0123456789abcdef"[byte & 15]);
     }
     if (event == IOTHUBI_MQTT_GOT_PUBLISH_END && (parser.first & IOTHUBI_MQTT_DUP) != 0) {
         iothubi_write_text(&report, " dup");
@@ -150,7 +152,7 @@ static void read(const char *bytes, size_t size)
     do {
         event = iothubi_mqtt_parse(&parser, &at, end);
         if (event != IOTHUBI_MQTT_NEED_MORE) {
-            note(event);
+            note(event, at);
         }
     } while (event != IOTHUBI_MQTT_NEED_MORE && event != IOTHUBI_MQTT_MALFORMED && --calls != 0);
     if (calls == 0 || (event == IOTHUBI_MQTT_NEED_MORE && at != end)) {

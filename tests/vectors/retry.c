@@ -110,9 +110,10 @@ void vectors(void)
     for (row = 0; row < COUNT(delays); ++row) {
         int again = 0;
         subject = MU_ENUM_TO_STRING(IOTHUB_CLIENT_RETRY_POLICY, (IOTHUB_CLIENT_RETRY_POLICY)delays[row].policy);
-        IOTHUB_MEMSET(&retry, 0, sizeof retry);
-        retry.policy = delays[row].policy;
-        retry.base_s = delays[row].base_s;
+        iothubi_retry_choose(&retry, (IOTHUB_CLIENT_RETRY_POLICY)delays[row].policy, 0);
+        if (delays[row].base_s != 0) {
+            retry.base_s = delays[row].base_s;
+        }
         retry.cap_s = delays[row].cap_s;
         for (failure = 0; failure < delays[row].failures; ++failure) {
             again = iothubi_retry_failed(&retry, 0, (iothubi_retry_kind)delays[row].kind, 0, delays[row].random);
@@ -121,9 +122,7 @@ void vectors(void)
         CHECK_NUMBER(retry.count, !again ? 0 : delays[row].failures < 255 ? delays[row].failures : 255);
     }
     about("a life of failures with a limit of 60 s");
-    IOTHUB_MEMSET(&retry, 0, sizeof retry);
-    retry.policy = IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF;
-    retry.limit_s = 60;
+    iothubi_retry_choose(&retry, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, 60);
     for (row = 0; row < COUNT(lives); ++row) {
         int again = iothubi_retry_failed(&retry, lives[row].now_s, lives[row].lasted_s != NEVER ? LOST : UNREACHED, lives[row].lasted_s, ANY);
         CHECK_NUMBER(again ? retry.delay_ms : GAVE_UP, lives[row].delay_ms);
@@ -140,6 +139,11 @@ void vectors(void)
     CHECK_NUMBER(retry.delay_ms, 300000ul);
     CHECK(iothubi_retry_failed(&retry, 0, LOST, 300, ANY));
     CHECK_NUMBER(retry.delay_ms, 1000);
+    about("the policy that a client starts with");
+    iothubi_retry_begin(&retry);
+    CHECK_NUMBER(retry.policy, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER);
+    CHECK(iothubi_retry_failed(&retry, 0, UNREACHED, 0, 2000));
+    CHECK_NUMBER(retry.delay_ms, 2000);
     about("a uniform number");
     for (row = 0; row < COUNT(uniforms); ++row) {
         CHECK_NUMBER(iothubi_uniform(uniforms[row].random, uniforms[row].limit), uniforms[row].value);
