@@ -419,7 +419,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
 
 #define IOTHUB_INBOX_MINIMUM 64u
-#define IOTHUB_CLIENT_STRUCT_BOUND (336u + 32u * sizeof(void *))
+#define IOTHUB_CLIENT_STRUCT_BOUND (260u + 36u * sizeof(void *))
 
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
@@ -3224,7 +3224,7 @@ struct iothubi_client {
 #define IOTHUBI_COUNT(client, counter, number) ((void)(number))
 #endif
 
-IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND + 100);
+IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;

@@ -124,7 +124,7 @@ struct iothubi_client {
 #define IOTHUBI_COUNT(client, counter, number) ((void)(number))
 #endif
 
-IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND + 100);
+IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
