@@ -3179,6 +3179,7 @@ struct iothubi_client {
     unsigned char sampling_percentage;           /* option */
     unsigned char poison_limit;                  /* option; 0: off */
     unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
+    iothubi_mqtt_options mqtt_options;
     const IOTHUB_PLATFORM *platform;
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
@@ -3195,7 +3196,6 @@ struct iothubi_client {
     size_t inbox_size;
     iothubi_outbox outbox;
     iothubi_mqtt_session mqtt;
-    iothubi_mqtt_options mqtt_options;
     iothubi_retry retry;
     IOTHUB_ERROR error;
 
