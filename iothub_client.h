@@ -900,7 +900,7 @@ IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, si
 
 /* For text declared IOTHUB_CONST. */
 #ifdef IOTHUBI_CONST_IS_PLAIN
-#define iothubi_write_const iothubi_write
+#define IOTHUBI_WRITE_CONST_BYTES iothubi_write
 #else
 IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *text, size_t size)
 {
@@ -910,9 +910,10 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }
+#define IOTHUBI_WRITE_CONST_BYTES iothubi_write_const
 #endif
 
-#define IOTHUBI_WRITE_CONST(writer, text) iothubi_write_const(writer, text, sizeof(text) - 1u)
+#define IOTHUBI_WRITE_CONST(writer, text) IOTHUBI_WRITE_CONST_BYTES(writer, text, sizeof(text) - 1u)
 
 IOTHUBI_PRIVATE void iothubi_write_byte(iothubi_writer *writer, unsigned int value)
 {
@@ -2594,7 +2595,7 @@ static IOTHUB_CONST char iothubi_mqtt_protocol[] = { 0, 4, 'M', 'Q', 'T', 'T', 4
 /* The variable header of CONNECT (section 3.1.2): protocol name and level, flags, keep-alive in seconds. */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_connect_header(iothubi_writer *writer, unsigned int flags, unsigned int keep_alive_s)
 {
-    iothubi_write_const(writer, iothubi_mqtt_protocol, sizeof iothubi_mqtt_protocol);
+    IOTHUBI_WRITE_CONST_BYTES(writer, iothubi_mqtt_protocol, sizeof iothubi_mqtt_protocol);
     iothubi_write_byte(writer, flags);
     iothubi_write_16(writer, keep_alive_s);
 }
@@ -2869,9 +2870,6 @@ IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, con
     session->connected = 0;
     session->ping = IOTHUBI_MQTT_PING_NONE;
     session->leaving = IOTHUBI_MQTT_STAYING;
-    if (session->window > options->in_flight) {
-        session->window = options->in_flight;
-    }
     session->round_left = session->window;
 }
 
@@ -3380,7 +3378,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag_name(iothubi_writer *writer, int tag
     }
     for (size = 0; IOTHUB_CONST_BYTE(name + size) != 0; ++size) {
     }
-    iothubi_write_const(writer, name, size);
+    IOTHUBI_WRITE_CONST_BYTES(writer, name, size);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_pairs(iothubi_writer *writer, const iothubi_mqtt_event_source *source)
@@ -4121,7 +4119,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     const unsigned char *bytes = NULL;
     int i;
     client->blocked = 0;
-    for (i = 0; i < IOTHUB_WORK_WRITES && !client->broken; ++i) {
+    for (i = 0; i < IOTHUB_WORK_WRITES; ++i) {
         size_t size = client->transport->output(client, &bytes), taken;
         if (size == 0) {
             break;
@@ -4255,6 +4253,7 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
     } else if (client->state == IOTHUBI_GAVE_UP) {
         iothubi_enter(client, IOTHUBI_STOPPED);
     } else if (client->state != IOTHUBI_STOPPED && client->state < IOTHUBI_READY) {
+        client->broken = 0;                      /* a failure of what is given up is none */
         iothubi_disconnect(client);
         iothubi_enter(client, IOTHUBI_STOPPED);
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);

@@ -67,7 +67,7 @@ IOTHUBI_PRIVATE void iothubi_write(iothubi_writer *writer, const void *bytes, si
 
 /* For text declared IOTHUB_CONST. */
 #ifdef IOTHUBI_CONST_IS_PLAIN
-#define iothubi_write_const iothubi_write
+#define IOTHUBI_WRITE_CONST_BYTES iothubi_write
 #else
 IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *text, size_t size)
 {
@@ -77,9 +77,10 @@ IOTHUBI_PRIVATE void iothubi_write_const(iothubi_writer *writer, const char *tex
         IOTHUB_CONST_COPY(to, text + from, kept);
     }
 }
+#define IOTHUBI_WRITE_CONST_BYTES iothubi_write_const
 #endif
 
-#define IOTHUBI_WRITE_CONST(writer, text) iothubi_write_const(writer, text, sizeof(text) - 1u)
+#define IOTHUBI_WRITE_CONST(writer, text) IOTHUBI_WRITE_CONST_BYTES(writer, text, sizeof(text) - 1u)
 
 IOTHUBI_PRIVATE void iothubi_write_byte(iothubi_writer *writer, unsigned int value)
 {

@@ -299,7 +299,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     const unsigned char *bytes = NULL;
     int i;
     client->blocked = 0;
-    for (i = 0; i < IOTHUB_WORK_WRITES && !client->broken; ++i) {
+    for (i = 0; i < IOTHUB_WORK_WRITES; ++i) {
         size_t size = client->transport->output(client, &bytes), taken;
         if (size == 0) {
             break;
@@ -433,6 +433,7 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
     } else if (client->state == IOTHUBI_GAVE_UP) {
         iothubi_enter(client, IOTHUBI_STOPPED);
     } else if (client->state != IOTHUBI_STOPPED && client->state < IOTHUBI_READY) {
+        client->broken = 0;                      /* a failure of what is given up is none */
         iothubi_disconnect(client);
         iothubi_enter(client, IOTHUBI_STOPPED);
         iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);

@@ -579,10 +579,20 @@ static void check_appointments(sim_life *life)
     }
 }
 
+/* What Stop asked for before this call is done in it: at rest, or on the way there. */
+static void check_stop(sim_life *life, int was_running)
+{
+    unsigned state = device_state(life);
+    if (!was_running && !life->device.running && state != STATE_STOPPED && state != STATE_DRAINING) {
+        fail(life, 8, "Stop is not obeyed: %s", state_names[state]);
+    }
+}
+
 void device_step(sim_life *life)
 {
     sim_device *device = &life->device;
     unsigned before = life->stream.now != NULL ? life->stream.now->number : 0;
+    int was_running = device->running;
     char here;
     device->steps += 1;
     stream_before_work(life);
@@ -596,6 +606,7 @@ void device_step(sim_life *life)
         return;
     }
     count_hours(life);
+    check_stop(life, was_running);
     check_expiry(life, before);
     check_ping(life);
     device->last_step = life->now;

@@ -517,6 +517,32 @@ TEST_CASE("client: no liveness deadline falls in a call whose reads gave bytes")
     CHECK(b.confirmations.size() == 1);
 }
 
+TEST_CASE("client: what is no liveness deadline falls in a call whose reads gave bytes, too")
+{
+    Bench b;
+    unsigned int one = 1;
+    tickcounter_ms_t timeout = 1000;
+    REQUIRE(IoTHubDeviceClient_SetOption(b.hub, IOTHUB_OPTION_IN_FLIGHT, &one) == IOTHUB_CLIENT_OK);
+    REQUIRE(IoTHubDeviceClient_SetOption(b.hub, OPTION_MESSAGE_TIMEOUT, &timeout) == IOTHUB_CLIENT_OK);
+    b.connect();
+    REQUIRE(b.send("sent") == IOTHUB_CLIENT_OK);
+    REQUIRE(b.send("waits behind it") == IOTHUB_CLIENT_OK);
+    b.work(2);
+    b.inbound = std::string("\x30\x03\x00\x01" "a", 5);
+    b.after(1000);
+    CHECK(b.statistics().received_unhandled == 1);
+    REQUIRE(b.confirmations.size() == 1);
+    CHECK(b.confirmations[0].number == 2);
+    CHECK(b.confirmations[0].result == IOTHUB_CLIENT_CONFIRMATION_MESSAGE_TIMEOUT);
+    Bench ping;                          /* nothing was sent for the keep-alive time, though something arrives just now */
+    ping.connect();
+    ping.inbound = std::string("\x30\x03\x00\x01" "a", 5);
+    ping.after(180000);
+    CHECK(ping.statistics().received_unhandled == 1);
+    CHECK(ping.statistics().pings == 1);
+    CHECK(ping.sent().back().type == 12);
+}
+
 TEST_CASE("client: open and CONNACK have their deadlines")
 {
     Bench b;
@@ -867,6 +893,43 @@ TEST_CASE("client: Stop rests from every state")
         b.work(2);
         CHECK(b.is_open);
     }
+}
+
+TEST_CASE("client: Stop and a failure in the same DoWork: the caller has said that it is over, so nothing is retried or told")
+{
+    for (int how = 0; how < 3; ++how) {
+        Bench b;
+        if (how == 0) { b.work(2); b.dead_read = true; }                         /* CONNECT is out, and the link is dead */
+        if (how == 1) { b.work(2); b.inbound = std::string("\x20\x02\x00\x05", 4); } /* refused */
+        if (how == 2) { b.open_result = 0; b.work(); b.tick += 60000; }          /* opening took too long */
+        REQUIRE(IoTHubDeviceClient_Stop(b.hub) == IOTHUB_CLIENT_OK);
+        b.work();
+        CHECK_FALSE(b.is_open);
+        CHECK(b.closes == 1);
+        REQUIRE(b.statuses.size() == 1);
+        CHECK(b.statuses[0].status == IOTHUB_CLIENT_CONNECTION_UNAUTHENTICATED);
+        CHECK(b.statuses[0].reason == IOTHUB_CLIENT_CONNECTION_OK);
+        CHECK(b.next() > 1000000);                                               /* it rests, and waits for no retry */
+        b.after(1000000);
+        CHECK(b.opens == 1);
+    }
+}
+
+TEST_CASE("client: a connection is lost with messages waiting and no option ever set, and all goes on")
+{
+    Bench b;                             /* the code of options that are off is not there: nothing may ask for it */
+    b.connect();
+    REQUIRE(b.send("one") == IOTHUB_CLIENT_OK);
+    b.work();
+    b.dead_read = true;
+    b.work();
+    REQUIRE(b.statuses.back().reason == IOTHUB_CLIENT_CONNECTION_NO_NETWORK);
+    b.until_open(10000);
+    b.connect();
+    b.inbound += puback(1);
+    b.work(2);
+    REQUIRE(b.confirmations.size() == 1);
+    CHECK(b.confirmations[0].result == IOTHUB_CLIENT_CONFIRMATION_OK);
 }
 
 TEST_CASE("client: a retry policy that gives up rests, and SetRetryPolicy or Start leaves that rest")

@@ -603,6 +603,8 @@ TEST_CASE("map, of a message, hides system properties and stays when destroyed o
     IoTHubMessage_SetProperty(message, "k", "v");
     CHECK(Map_ContainsValue(map, "id", &answer) == MAP_OK);
     CHECK_FALSE(answer);
+    CHECK(Map_ContainsValue(map, "w", &answer) == MAP_OK);
+    CHECK_FALSE(answer);
     CHECK(Map_ContainsValue(map, "v", &answer) == MAP_OK);
     CHECK(answer);
     CHECK(Map_ContainsKey(map, "k", &answer) == MAP_OK);

@@ -149,6 +149,12 @@ TEST_CASE("codec, fixed headers, carry their length in one to four bytes")
     CHECK(header(IOTHUBI_MQTT_PUBLISH, IOTHUBI_MQTT_LENGTH_MAXIMUM) == "30ffffff7f");
 }
 
+TEST_CASE("codec, a length that no packet has, is cut off after the four bytes that the standard allows")
+{
+    CHECK(header(IOTHUBI_MQTT_PUBLISH, IOTHUBI_MQTT_LENGTH_MAXIMUM + 1u).size() == 2 * 5);
+    CHECK(header(IOTHUBI_MQTT_PUBLISH, IOTHUBI_SIZE_MAXIMUM).size() == 2 * 5);
+}
+
 TEST_CASE("codec, packets of the client, have the standard's first bytes")
 {
     CHECK(IOTHUBI_MQTT_CONNECT == 0x10);

@@ -274,6 +274,25 @@ static void blocks(void)
     }
 }
 
+/* As signed and as unsigned enums have them; C++ has no such values. */
+static void policies(void)
+{
+    IOTHUB_DEVICE_CLIENT_HANDLE hub = place(0);
+    IOTHUB_CLIENT_RETRY_POLICY policy = IOTHUB_CLIENT_RETRY_NONE;
+    size_t limit = 77;
+    about("a retry policy below the first one and above the last one is refused");
+    CHECK_NUMBER(IoTHubDeviceClient_SetRetryPolicy(hub, (IOTHUB_CLIENT_RETRY_POLICY)-1, 5), IOTHUB_CLIENT_INVALID_ARG);
+    CHECK_NUMBER(IoTHubDeviceClient_SetRetryPolicy(hub, (IOTHUB_CLIENT_RETRY_POLICY)7, 5), IOTHUB_CLIENT_INVALID_ARG);
+    CHECK_NUMBER(IoTHubDeviceClient_GetRetryPolicy(hub, &policy, &limit), IOTHUB_CLIENT_OK);
+    CHECK_NUMBER(policy, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF_WITH_JITTER);
+    CHECK_NUMBER(limit, 0);
+    CHECK_NUMBER(IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_RANDOM, 5), IOTHUB_CLIENT_OK);
+    CHECK_NUMBER(IoTHubDeviceClient_GetRetryPolicy(hub, &policy, &limit), IOTHUB_CLIENT_OK);
+    CHECK_NUMBER(policy, IOTHUB_CLIENT_RETRY_RANDOM);
+    CHECK_NUMBER(limit, 5);
+    IoTHubDeviceClient_Destroy(hub);
+}
+
 void vectors(void)
 {
     static const uint32_t ticks[] = { 0, 0x7FFFF000ul, 0xFFFF0000ul, 0xFFFFFF00ul };
@@ -290,6 +309,7 @@ void vectors(void)
     platform.random = on_random;
     platform.hmac_sha256 = on_hmac;
     blocks();
+    policies();
     for (i = 0; i < COUNT(ticks); ++i) {
         about("a life: messages, a ping, a cut, a repeat, a planned end");
         hub = create(ticks[i], chunks[i], 240, 60);

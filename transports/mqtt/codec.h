@@ -96,7 +96,7 @@ static IOTHUB_CONST char iothubi_mqtt_protocol[] = { 0, 4, 'M', 'Q', 'T', 'T', 4
 /* The variable header of CONNECT (section 3.1.2): protocol name and level, flags, keep-alive in seconds. */
 IOTHUBI_PRIVATE void iothubi_mqtt_write_connect_header(iothubi_writer *writer, unsigned int flags, unsigned int keep_alive_s)
 {
-    iothubi_write_const(writer, iothubi_mqtt_protocol, sizeof iothubi_mqtt_protocol);
+    IOTHUBI_WRITE_CONST_BYTES(writer, iothubi_mqtt_protocol, sizeof iothubi_mqtt_protocol);
     iothubi_write_byte(writer, flags);
     iothubi_write_16(writer, keep_alive_s);
 }

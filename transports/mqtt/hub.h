@@ -34,7 +34,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_bag_name(iothubi_writer *writer, int tag
     }
     for (size = 0; IOTHUB_CONST_BYTE(name + size) != 0; ++size) {
     }
-    iothubi_write_const(writer, name, size);
+    IOTHUBI_WRITE_CONST_BYTES(writer, name, size);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_write_pairs(iothubi_writer *writer, const iothubi_mqtt_event_source *source)

@@ -73,9 +73,6 @@ IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, con
     session->connected = 0;
     session->ping = IOTHUBI_MQTT_PING_NONE;
     session->leaving = IOTHUBI_MQTT_STAYING;
-    if (session->window > options->in_flight) {
-        session->window = options->in_flight;
-    }
     session->round_left = session->window;
 }
 
