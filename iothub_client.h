@@ -513,8 +513,8 @@ typedef struct IOTHUB_STATISTICS_TAG {
    Each function is there for modules too (next section), and under its _LL_ name (the section after). */
 
 /* Keys, exact case, any order: HostName[:port], DeviceId, ModuleId, GatewayHostName[:port], and exactly one of SharedAccessKey,
-   SharedAccessSignature, x509=true. Unknown keys are skipped, a repeated key counts with its last value. The port goes
-   to open only, never into SAS audience or user name. The string is copied. NULL on failure: GetLastError(NULL, ...). */
+   SharedAccessSignature, x509=true. Unknown keys are skipped; a repeated key counts with its last value, but each must be right.
+   The port goes to open only, never into SAS audience or user name. The string is copied. NULL on failure: GetLastError(NULL, ...). */
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_CreateFromConnectionString(const char *connectionString,
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol);
 IOTHUB_DEF IOTHUB_DEVICE_CLIENT_HANDLE IoTHubDeviceClient_Create(const IOTHUB_CLIENT_CONFIG *config); /* copied */

@@ -379,6 +379,14 @@ void device_renew_token(sim_life *life)
 
 /* ---- life of the client ---- */
 
+static void set_option(sim_life *life, const char *name, const void *value, int differs)
+{
+    if (differs) {
+        check_ok(life, IoTHubDeviceClient_SetOption(handle_of(life), name, value), "SetOption");
+    }
+}
+
+/* Only what differs from the client's defaults: some lives never call SetOption. */
 static void set_options(sim_life *life)
 {
     const sim_setup *setup = &life->setup;
@@ -388,23 +396,19 @@ static void set_options(sim_life *life)
     tickcounter_ms_t timeout = setup->message_timeout_ms;
     IOTHUB_BOOL pipelined = setup->pipelined != 0, clean = setup->clean_session != 0;
     check_ok(life, IoTHubDeviceClient_SetConnectionStatusCallback(hub, on_status, life), "SetConnectionStatusCallback");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_KEEP_ALIVE, &keep_alive), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_SAS_TOKEN_LIFETIME, &lifetime), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_MESSAGE_TIMEOUT, &timeout), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_QOS, &qos), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_IN_FLIGHT, &setup->in_flight), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_PIPELINED_START, &pipelined), "SetOption");
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_CLEAN_SESSION, &clean), "SetOption");
+    set_option(life, OPTION_KEEP_ALIVE, &keep_alive, keep_alive != 180);
+    set_option(life, OPTION_SAS_TOKEN_LIFETIME, &lifetime, lifetime != 3600);
+    set_option(life, OPTION_MESSAGE_TIMEOUT, &timeout, timeout != 0);
+    set_option(life, IOTHUB_OPTION_QOS, &qos, qos != 1);
+    set_option(life, IOTHUB_OPTION_IN_FLIGHT, &setup->in_flight, setup->in_flight != 64);
+    set_option(life, IOTHUB_OPTION_PIPELINED_START, &pipelined, !pipelined);
+    set_option(life, IOTHUB_OPTION_CLEAN_SESSION, &clean, clean);
     if (setup->policy != 0) {
         check_ok(life, IoTHubDeviceClient_SetRetryPolicy(hub, (IOTHUB_CLIENT_RETRY_POLICY)(setup->policy - 1u), setup->limit_s), "SetRetryPolicy");
     }
-    check_ok(life, IoTHubDeviceClient_SetOption(hub, IOTHUB_OPTION_POISON_LIMIT, &setup->poison_limit), "SetOption");
-    if (setup->retry_interval_s != 0) {
-        check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_RETRY_INTERVAL_SEC, &setup->retry_interval_s), "SetOption");
-    }
-    if (setup->retry_cap_s != 0) {
-        check_ok(life, IoTHubDeviceClient_SetOption(hub, OPTION_RETRY_MAX_DELAY_SECS, &setup->retry_cap_s), "SetOption");
-    }
+    set_option(life, IOTHUB_OPTION_POISON_LIMIT, &setup->poison_limit, setup->poison_limit != 0);
+    set_option(life, OPTION_RETRY_INTERVAL_SEC, &setup->retry_interval_s, setup->retry_interval_s != 0);
+    set_option(life, OPTION_RETRY_MAX_DELAY_SECS, &setup->retry_cap_s, setup->retry_cap_s != 0);
 }
 
 /* The outbox is asked for in records and bytes, so that a life is the same whatever the size of a pointer. */
