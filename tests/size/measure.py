@@ -61,8 +61,8 @@ ENTRIES = ["IoTHubDeviceClient_CreateInPlace", "IoTHubMessage_Wrap", "IoTHubDevi
 # Calls through a variable, and whom they reach: nobody on our stack (a callback of the program's), the functions that the
 # nearest caller passes by name, or the ones named here. Calls through members of structs reach what the sources store there.
 NOBODY, PASSED = {}, None
-POINTERS = {"callback": NOBODY, "filter": NOBODY, "protocol": {"MQTT_Protocol"}, "part": PASSED, "body": PASSED, "connect": PASSED,
-            "reader": PASSED}
+POINTERS = {"callback": NOBODY, "filter": NOBODY, "protocol": {"MQTT_Protocol"}, "part": PASSED, "body": PASSED,
+            "reader": {"iothubi_read_string", "iothubi_read_config"}}
 
 
 class Failure(Exception):

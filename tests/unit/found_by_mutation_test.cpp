@@ -128,6 +128,24 @@ TEST_CASE("found: a body of any size is copied, of one byte too")
     }
 }
 
+TEST_CASE("found: a pool that is used up gives nothing more, says so without a number, and gives again what came back")
+{
+    IOTHUB_MESSAGE_HANDLE messages[IOTHUB_POOL_MESSAGES];
+    for (auto &message : messages) {
+        message = IoTHubMessage_CreateFromString("x");
+        REQUIRE(message != NULL);
+    }
+    CHECK(IoTHubMessage_CreateFromString("x") == NULL);
+    CHECK(creation_error().code == IOTHUB_CODE_POOL_EMPTY);
+    CHECK(creation_error().raw == 0);
+    IoTHubMessage_Destroy(messages[0]);
+    messages[0] = IoTHubMessage_CreateFromString("y");
+    CHECK(messages[0] != NULL);
+    for (auto message : messages) {
+        IoTHubMessage_Destroy(message);
+    }
+}
+
 TEST_CASE("found: a map finds the value of its first entry, and an empty one gives no arrays")
 {
     MAP_HANDLE map = Map_Create(NULL);
@@ -223,6 +241,10 @@ TEST_CASE("found: a client of the pool holds the messages that its outbox has ro
     }
     IoTHubDeviceClient_Destroy(hub);
     IoTHub_SetPlatform(NULL);
+    IOTHUB_MEMORY memory;
+    std::memset(&memory, 1, sizeof memory);      /* whatever the stack held before */
+    REQUIRE(iothubi_pool_memory(&memory));
+    CHECK(memory.outbox_messages == 0);
 }
 
 /* ---- what the program sees ---- */
@@ -452,22 +474,25 @@ TEST_CASE("found: a late acknowledgement starts the count of those in time anew,
 
 TEST_CASE("found: after a loss the window doubles with each of its rounds, up to in_flight")
 {
-    Bench b(X509_STRING, 20000, 256, 100);
-    REQUIRE(set(b, IOTHUB_OPTION_IN_FLIGHT, 9u) == IOTHUB_CLIENT_OK);
-    b.connect();
-    for (int i = 0; i < 60; ++i) REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
-    b.work(2);
-    CHECK(b.statistics().messages_in_flight == 9);
-    b.dead_read = true;
-    b.work();
-    reconnect(b);
-    unsigned id = 1;
-    for (unsigned window : { 1u, 2u, 4u, 9u, 9u }) {
-        CHECK(b.statistics().messages_in_flight == window);
-        for (unsigned i = 1; i <= window; ++i) {
-            b.inbound += puback(id++);
-            b.work(2);
-            if (i < window) CHECK(b.statistics().messages_in_flight == window);
+    const unsigned windows[2][6] = { { 9, 1, 2, 4, 9, 9 }, { 10, 1, 2, 4, 8, 10 } };
+    for (auto &expected : windows) {
+        Bench b(X509_STRING, 20000, 256, 100);
+        REQUIRE(set(b, IOTHUB_OPTION_IN_FLIGHT, expected[0]) == IOTHUB_CLIENT_OK);
+        b.connect();
+        for (int i = 0; i < 60; ++i) REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+        b.work(2);
+        CHECK(b.statistics().messages_in_flight == expected[0]);
+        b.dead_read = true;
+        b.work();
+        reconnect(b);
+        unsigned id = 1;
+        for (int round = 1; round < 6; ++round) {
+            CHECK(b.statistics().messages_in_flight == expected[round]);
+            for (unsigned i = 1; i <= expected[round]; ++i) {
+                b.inbound += puback(id++);
+                b.work(2);
+                if (i < expected[round]) CHECK(b.statistics().messages_in_flight == expected[round]);
+            }
         }
     }
 }
@@ -533,4 +558,246 @@ TEST_CASE("found: each byte of entropy counts for when a fleet comes back")
         for (uint32_t other : delays) CHECK(b.next() != other);
         delays.push_back(b.next());
     }
+}
+
+/* ---- connections ---- */
+
+TEST_CASE("found: a connection of a minute is no short one, to the millisecond; three short ones in a row are suspicious, and all that follow")
+{
+    Bench b(X509_STRING);
+    auto cut_after = [&](uint32_t lasted) {
+        reconnect(b);
+        b.tick += lasted;
+        b.dead_read = true;
+        b.work();
+        return b.error().code;
+    };
+    for (int i = 0; i < 2; ++i) {
+        CHECK(cut_after(0) == IOTHUB_CODE_LINK_LOST);
+        CHECK(cut_after(0) == IOTHUB_CODE_LINK_LOST);
+        CHECK(cut_after(59999) == IOTHUB_CODE_POSSIBLE_TAKEOVER);
+        CHECK(cut_after(60000) == IOTHUB_CODE_LINK_LOST);
+    }
+    CHECK(cut_after(0) == IOTHUB_CODE_LINK_LOST);
+    CHECK(cut_after(0) == IOTHUB_CODE_LINK_LOST);
+    for (int i = 0; i < 300; ++i) {
+        CHECK(cut_after(0) == IOTHUB_CODE_POSSIBLE_TAKEOVER);
+    }
+}
+
+TEST_CASE("found: a hub that closes before CONNACK, or falls silent, is not taken for a second client with this identity")
+{
+    Bench closing, silent;
+    REQUIRE(set(silent, OPTION_KEEP_ALIVE, 1) == IOTHUB_CLIENT_OK);
+    REQUIRE(set(silent, IOTHUB_OPTION_PING_TIMEOUT, 1u) == IOTHUB_CLIENT_OK);
+    for (int times = 0; times < 5; ++times) {
+        closing.until_open(600000);
+        closing.dead_read = true;
+        closing.work();
+        CHECK(closing.error().code == IOTHUB_CODE_LINK_LOST);
+        reconnect(silent);
+        silent.after(1000);
+        silent.after(1000);
+        CHECK(silent.error().code == IOTHUB_CODE_PING_TIMEOUT);
+    }
+}
+
+TEST_CASE("found: the port's word on the layer of a failure stands, if there is such a layer")
+{
+    for (int layer = IOTHUB_LAYER_NONE - 1; layer <= IOTHUB_LAYER_PORT + 1; ++layer) {
+        Bench b;
+        b.layer = layer;
+        b.open_result = -1;
+        b.work(2);
+        CAPTURE(layer);
+        CHECK(b.error().layer == (layer <= IOTHUB_LAYER_NONE || layer > IOTHUB_LAYER_PORT ? IOTHUB_LAYER_TCP : layer));
+    }
+}
+
+TEST_CASE("found: a clock that is lost while a token is signed, and comes back changed, makes a new token")
+{
+    Bench b;
+    uint32_t start = b.wall;
+    b.hmac_pending = 2;
+    b.work();
+    b.wall = 0;
+    b.work();
+    CHECK(b.error().code == IOTHUB_CODE_CLOCK_UNKNOWN);
+    b.wall = start - 100000;
+    b.work(4);
+    REQUIRE(b.is_open);
+    CHECK(b.signed_text == "hub.example.net%2Fdevices%2Fd1\n" + std::to_string(start - 100000 + 3600));
+}
+
+TEST_CASE("found: a token that the program gave ends the connection in its last second, and starts none in it")
+{
+    const char *string = "HostName=h;DeviceId=d1;SharedAccessSignature=SharedAccessSignature sr=h%2Fdevices%2Fd1&sig=abc%3D&se=1893453000";
+    Bench b(string), late(string);
+    b.connect();
+    b.after(599000);
+    CHECK(b.is_open);
+    b.after(1000);
+    b.work(2);
+    CHECK_FALSE(b.is_open);
+    CHECK(b.opens == 1);
+    CHECK(b.error().code == IOTHUB_CODE_TOKEN_EXPIRED);
+    late.wall = 1893453000u;
+    late.work(2);
+    CHECK(late.opens == 0);
+    late.wall = 1893452999u;
+    late.work(2);
+    CHECK(late.opens == 1);
+}
+
+TEST_CASE("found: one DoWork reads four times and writes eight times at most, and says that there is more")
+{
+    Bench b(X509_STRING, 4096);
+    b.connect();
+    b.reads = 0;
+    b.read_limit = 1;
+    for (int i = 0; i < 10; ++i) b.inbound += puback(500);
+    b.work();
+    CHECK(b.reads == IOTHUB_WORK_READS);
+    CHECK(b.next() == 0);
+    b.inbound = std::string("\xFF\x00\x00\x00", 4);      /* with a failure it is over at once */
+    b.work(12);
+    CHECK_FALSE(b.is_open);
+
+    Bench c(X509_STRING, 4096);
+    c.connect();
+    REQUIRE(c.send(std::string(500, 'x')) == IOTHUB_CLIENT_OK);
+    c.write_limit = 10;
+    c.writes.clear();
+    c.work();
+    CHECK(c.writes.size() == IOTHUB_WORK_WRITES);
+    CHECK(c.next() == 0);
+}
+
+TEST_CASE("found: what is not held back is not pushed, and a stream that takes bytes again is not polled")
+{
+    Bench b(X509_STRING);
+    b.connect();
+    b.work();
+    int pushes = b.pushes_called;
+    b.inbound = puback(9);
+    b.work();
+    CHECK(b.pushes_called == pushes);
+    b.write_limit = 0;
+    REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+    b.work();
+    CHECK(b.next() == 10);
+    b.write_limit = 1000;
+    b.work();
+    CHECK(b.sent().back().body == "x");
+    CHECK(b.next() == 120000);
+}
+
+TEST_CASE("found: a stream may open for as long as open_timeout says, beyond other spans of the client's")
+{
+    Bench b;
+    b.open_result = 0;
+    REQUIRE(set(b, IOTHUB_OPTION_OPEN_TIMEOUT, 20u) == IOTHUB_CLIENT_OK);
+    b.work();
+    b.after(19999);
+    CHECK(b.error().code == IOTHUB_CODE_NONE);
+    b.after(1);
+    CHECK(b.error().code == IOTHUB_CODE_OPEN_TIMEOUT);
+}
+
+TEST_CASE("found: a message that must wait anyway wakes the program only if it can expire")
+{
+    Bench b;
+    b.open_result = -1;
+    b.work(2);
+    REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+    CHECK(b.wakes == 0);
+    REQUIRE(set<tickcounter_ms_t>(b, OPTION_MESSAGE_TIMEOUT, 1000) == IOTHUB_CLIENT_OK);
+    REQUIRE(b.send("y") == IOTHUB_CLIENT_OK);
+    CHECK(b.wakes == 1);
+}
+
+TEST_CASE("found: an acknowledgement of the next message's id is one of nothing, whatever its memory held before")
+{
+    Scripted s;
+    std::vector<void *> block(4096 / sizeof(void *));
+    std::memset(&block[0], IOTHUBI_RECORD_SENT, 4096);
+    IOTHUB_MEMORY memory = { &block[0], 4096, 1024, 256, 4 };
+    IOTHUB_DEVICE_CLIENT_HANDLE hub = IoTHubDeviceClient_CreateInPlace(X509_STRING, MQTT_Protocol, &s.platform, &memory);
+    REQUIRE(hub != NULL);
+    IoTHubDeviceClient_DoWork(hub);
+    s.inbound = CONNACK + puback(1);
+    IoTHubDeviceClient_DoWork(hub);
+    IoTHubDeviceClient_DoWork(hub);
+    IOTHUB_STATISTICS statistics;
+    REQUIRE(IoTHubDeviceClient_GetStatistics(hub, &statistics) == IOTHUB_CLIENT_OK);
+    CHECK(statistics.acknowledgements_unknown == 1);
+    CHECK(statistics.confirmed_ok == 0);
+    CHECK(statistics.messages_in_flight == 0);
+    IoTHubDeviceClient_Destroy(hub);
+}
+
+TEST_CASE("found: messageTimeout counts whatever the tick says, for the first message and for a later one with a shorter time")
+{
+    for (uint32_t tick : { 1000u, 0x70000000u, 0x90000000u, 0xFFFFFF00u }) {
+        Bench b;
+        b.tick = tick;
+        b.open_result = 0;
+        b.work(2);
+        CAPTURE(tick);
+        uint32_t gone = 0;
+        for (uint32_t span : { 3000u, 1000u }) {
+            REQUIRE(set<tickcounter_ms_t>(b, OPTION_MESSAGE_TIMEOUT, span) == IOTHUB_CLIENT_OK);
+            REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+        }
+        for (uint32_t step : { 1000u, 2000u }) {
+            b.after(step - 1);
+            CHECK(b.confirmations.size() == gone);
+            b.after(1);
+            CHECK(b.confirmations.size() == ++gone);
+        }
+    }
+}
+
+TEST_CASE("found: the time for CONNACK counts from the last byte of CONNECT")
+{
+    Bench b;
+    b.write_limit = 0;
+    b.work(2);
+    b.after(50000);
+    b.write_limit = 1000;
+    b.work();
+    REQUIRE(b.sent().size() == 1);
+    b.after(59999);
+    CHECK(b.is_open);
+    b.after(1);
+    CHECK_FALSE(b.is_open);
+    CHECK(b.error().code == IOTHUB_CODE_CONNACK_TIMEOUT);
+}
+
+TEST_CASE("found: a client whose stream was lost while it took nothing rests until the next attempt")
+{
+    Bench b;
+    REQUIRE(IoTHubDeviceClient_SetRetryPolicy(b.hub, IOTHUB_CLIENT_RETRY_INTERVAL, 0) == IOTHUB_CLIENT_OK);
+    b.connect();
+    b.write_limit = 0;
+    REQUIRE(b.send("x") == IOTHUB_CLIENT_OK);
+    b.work();
+    b.dead_read = true;
+    b.work();
+    REQUIRE_FALSE(b.is_open);
+    CHECK(b.next() == 5000);
+}
+
+TEST_CASE("found: a connection that fails with a change of its options in mind is made anew once")
+{
+    Bench b;
+    b.work(2);
+    REQUIRE(b.is_open);
+    REQUIRE(set<IOTHUB_BOOL>(b, IOTHUB_OPTION_CLEAN_SESSION, true) == IOTHUB_CLIENT_OK);
+    b.dead_read = true;
+    b.work();
+    reconnect(b);
+    b.work(5);
+    CHECK(b.is_open);
+    CHECK(b.opens == 2);
 }
