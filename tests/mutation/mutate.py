@@ -204,13 +204,13 @@ class Function:
                     self.add("%s:%s" % (WORDS[token.text], WORDS[new]), i, i, new)
 
     def number(self, i, declared):
-        token, before, behind = self.tokens[i - 0], self.tokens[i - 1], self.tokens[i + 1]
+        token, before, behind = self.tokens[i], self.tokens[i - 1], self.tokens[i + 1]
         digits = token.text.rstrip("uUlL")
         value, suffix = int(digits, 0), token.text[len(digits):]
         if declared and before.text == "[":      # the size of an array
             return
-        negative = before.text == "-" and self.tokens[i - 2].kind == "mark" and self.tokens[i - 2].text not in (")", "]") \
-            or before.text == "-" and self.tokens[i - 2].text == "return"
+        ahead = self.tokens[i - 2]
+        negative = before.text == "-" and (ahead.text == "return" or ahead.kind == "mark" and ahead.text not in (")", "]"))
         form = "0x%X%s" if digits[:2] in ("0x", "0X") else "%d%s"
         if value in (0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF):
             self.add("constant-less", i, i, form % (value - 1, suffix))
