@@ -101,11 +101,16 @@
        IOTHUB_WORK_READS           4       reads of one DoWork
        IOTHUB_WORK_READ_SIZE       64      bytes of one read; together they bound the callbacks of one DoWork
        IOTHUB_WORK_WRITES          8       writes of one DoWork
+       IOTHUB_TWIN_GETS            2       calls of GetTwinAsync that may wait at a time
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
        IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
+       IOTHUB_NO_C2D, IOTHUB_NO_TWIN, IOTHUB_NO_METHODS    without the feature: its calls answer ERROR, and its state takes no room
+       IOTHUB_NO_PROPERTIES        leaves the serializers and the deserializer of Plug and Play out
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
+       IOTHUB_FREE(pointer)        for method answers that the callback has from malloc; default: nothing
+       IOTHUB_NO_TIME_H            no time.h: time_t is uint32_t
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
        IOTHUB_MEMCPY, IOTHUB_MEMMOVE, IOTHUB_MEMSET, IOTHUB_MEMCMP, IOTHUB_STRLEN    default: those of string.h
@@ -125,6 +130,9 @@
 #define IOTHUB_SDK_VERSION "1.15.0" /* the azure-iot-sdk-c whose API this header follows */
 
 #include <stddef.h>
+#ifndef IOTHUB_NO_TIME_H
+#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
+#endif
 
 /* Types follow the headers that exist, never the language version, so that C89, C99 and C++ units of one program agree. */
 #if defined(__has_include)
@@ -166,6 +174,10 @@ typedef unsigned char bool;
 __extension__ typedef bool IOTHUB_BOOL;          /* bool, under a name that compilers in C89 mode do not warn about */
 #else
 typedef bool IOTHUB_BOOL;
+#endif
+
+#ifdef IOTHUB_NO_TIME_H
+typedef uint32_t time_t;
 #endif
 
 #ifndef IOTHUB_DEF
@@ -217,6 +229,46 @@ typedef struct IOTHUB_PLATFORM_TAG {
     void (*wake)(void *context);                 /* optional: a call brought the next deadline nearer */
 } IOTHUB_PLATFORM;
 
+/* ---- HTTP proxy: a filter between TCP and TLS ----------------------------------------------------------------------
+
+   A filter is a struct of yours that borrows the stream below and gives one. This one goes below TLS, where the proxy belongs:
+
+       static IOTHUB_HTTP_PROXY proxy;
+       iothub_bearssl_init(&tls, IoTHub_HttpProxyBegin(&proxy, iothub_posix_tcp(&posix)), &platform, buffer, sizeof buffer);
+
+   Without options it passes everything through. With OPTION_HTTP_PROXY, from SetOption of the client or of the stream, it connects
+   to the proxy, asks for CONNECT host:port and is open when the proxy answers 2xx. Any other answer is a failed open: error says
+   IOTHUB_LAYER_PROXY, and raw is the HTTP status (407: credentials), or 0 when it was no HTTP. The one authentication is Basic: the
+   password crosses the network to the proxy readable. It never goes to a log. */
+
+typedef struct HTTP_PROXY_OPTIONS_TAG {          /* the struct is copied, its texts are kept until Destroy */
+    const char *host_address;                    /* required: name or address of the proxy */
+    int port;                                    /* 1 to 65535 */
+    const char *username;                        /* both or neither; without ':' and control characters */
+    const char *password;
+} HTTP_PROXY_OPTIONS;
+
+struct IOTHUB_HTTP_HEAD_TAG {                    /* how far the head of an HTTP answer was read */
+    unsigned char state, at, names, byte, carriage_return;
+    unsigned short length, status;
+};
+
+typedef struct IOTHUB_HTTP_PROXY_TAG {           /* place it anywhere; the fields are the filter's own */
+    unsigned char state, layer;
+    struct IOTHUB_HTTP_HEAD_TAG head;
+    unsigned int port;
+    const char *host;
+    size_t sent;
+    long raw;
+    const IOTHUB_IO *below;
+    HTTP_PROXY_OPTIONS options;
+    IOTHUB_IO io;
+} IOTHUB_HTTP_PROXY;
+
+/* Answers the stream for TLS. Both structs are kept until the last client over them is destroyed. OPTION_HTTP_PROXY is refused while
+   a connection is open or being opened; a NULL given to the stream's own set_option ends the use of the proxy. */
+IOTHUB_DEF const IOTHUB_IO *IoTHub_HttpProxyBegin(IOTHUB_HTTP_PROXY *proxy, const IOTHUB_IO *below);
+
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
 typedef enum IOTHUB_LAYER_TAG {
@@ -265,6 +317,7 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_POOL_EMPTY,                      /* IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES are in use */
     IOTHUB_CODE_POOL_TOO_SMALL,                  /* IOTHUB_POOL_TEXT; bytes_missing says how much */
     IOTHUB_CODE_OPTION_INVALID,                  /* the value is out of its range, or cannot be set now */
+    IOTHUB_CODE_PROPERTIES_INVALID,              /* a deserializer's payload: no JSON, or no "$version" that fits an int */
     /* waiting for something */
     IOTHUB_CODE_CLOCK_UNKNOWN,                   /* a SAS key needs the time; the client waits for unix_time */
     IOTHUB_CODE_TOKEN_EXPIRED,                   /* the supplied token is past its se; set "sas_token" */
@@ -281,8 +334,15 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_CONNACK_REFUSED,                 /* raw is the return code, 1 to 5 */
     IOTHUB_CODE_PING_TIMEOUT,
     IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT,         /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_SUBSCRIPTION_TIMEOUT,            /* the hub did not answer SUBSCRIBE in time */
     IOTHUB_CODE_POSSIBLE_TAKEOVER,               /* three accepted connections in a row were lost within a minute */
-    IOTHUB_CODE_POISON_MESSAGE                   /* option "poison_limit": a message was given up, see its confirmation */
+    IOTHUB_CODE_POISON_MESSAGE,                  /* option "poison_limit": a message was given up, see its confirmation */
+    /* features; the connection goes on */
+    IOTHUB_CODE_SUBSCRIPTION_REFUSED,            /* raw: 1 messages, 2 twin answers, 4 twin patches, 8 methods; asked for again after a minute */
+    IOTHUB_CODE_MESSAGE_SKIPPED,                 /* no room for a message in the inbox; bytes_missing says how much */
+    IOTHUB_CODE_TWIN_SKIPPED,                    /* no room for a twin document or patch; bytes_missing says how much */
+    IOTHUB_CODE_METHOD_SKIPPED,                  /* no room for a method or its answer; bytes_missing says how much */
+    IOTHUB_CODE_TWIN_REFUSED                     /* raw is the status of a GET or PATCH, 408: no answer; retry_after_s */
 } IOTHUB_CODE;
 
 typedef struct IOTHUB_ERROR_TAG {
@@ -350,6 +410,23 @@ typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_REASON_TAG { /* with UNAUTHENTICATE
     IOTHUB_CLIENT_CONNECTION_QUOTA_EXCEEDED      /* AMQP only */
 } IOTHUB_CLIENT_CONNECTION_STATUS_REASON;
 
+typedef enum IOTHUBMESSAGE_DISPOSITION_RESULT_TAG {     /* what becomes of a message from the hub */
+    IOTHUBMESSAGE_ACCEPTED = 0,                  /* done with it: MQTT acknowledges it */
+    IOTHUBMESSAGE_REJECTED,                      /* MQTT cannot say so: it stays unacknowledged, the hub sends it again until it expires */
+    IOTHUBMESSAGE_ABANDONED,                     /* as REJECTED */
+    IOTHUBMESSAGE_ASYNC_ACK                      /* from a callback only: kept until SendMessageDisposition */
+} IOTHUBMESSAGE_DISPOSITION_RESULT;
+
+typedef enum DEVICE_TWIN_UPDATE_STATE_TAG {
+    DEVICE_TWIN_UPDATE_COMPLETE = 0,             /* {"desired":{...},"reported":{...}} */
+    DEVICE_TWIN_UPDATE_PARTIAL                   /* a patch of desired: {...,"$version":n} */
+} DEVICE_TWIN_UPDATE_STATE;
+
+typedef enum IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE_TAG {  /* the same two, for Plug and Play */
+    IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL = 0,
+    IOTHUB_CLIENT_PROPERTY_PAYLOAD_WRITABLE_UPDATES
+} IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE;
+
 typedef enum IOTHUB_MESSAGE_RESULT_TAG {
     IOTHUB_MESSAGE_OK = 0,
     IOTHUB_MESSAGE_INVALID_ARG,
@@ -388,6 +465,75 @@ typedef void (*IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK)(IOTHUB_CLIENT_CONFIRMA
 typedef void (*IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK)(IOTHUB_CLIENT_CONNECTION_STATUS result,
     IOTHUB_CLIENT_CONNECTION_STATUS_REASON reason, void *userContextCallback);
 typedef int (*MAP_FILTER_CALLBACK)(const char *mapProperty, const char *mapValue); /* non-zero rejects */
+typedef IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK IOTHUB_CLIENT_TELEMETRY_CALLBACK;
+
+/* Everything that a callback below is handed is lent: it is valid until the callback returns. */
+typedef void *METHOD_HANDLE;                     /* one method call that waits for its answer */
+typedef IOTHUBMESSAGE_DISPOSITION_RESULT (*IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC)(IOTHUB_MESSAGE_HANDLE message, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)(DEVICE_TWIN_UPDATE_STATE update_state, const unsigned char *payLoad,
+    size_t size, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)(int status_code, void *userContextCallback);
+typedef int (*IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC)(const char *method_name, const unsigned char *payload, size_t size,
+    unsigned char **response, size_t *response_size, void *userContextCallback);
+typedef int (*IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK)(const char *method_name, const unsigned char *payload, size_t size,
+    METHOD_HANDLE method_id, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK)(int statusCode, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, void *userContextCallback);
+
+#define IOTHUB_CLIENT_COMMAND_REQUEST_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_COMMAND_RESPONSE_STRUCT_VERSION_1 1
+
+typedef struct IOTHUB_CLIENT_COMMAND_REQUEST_TAG {
+    int structVersion;                           /* 1 */
+    const char *componentName;                   /* NULL: the root component */
+    const char *commandName;
+    const unsigned char *payload;                /* not NUL-terminated */
+    size_t payloadLength;
+} IOTHUB_CLIENT_COMMAND_REQUEST;
+
+typedef struct IOTHUB_CLIENT_COMMAND_RESPONSE_TAG {
+    int structVersion;                           /* 1 */
+    unsigned char *payload;                      /* yours, valid until the callback returns; NULL: the answer is empty */
+    size_t payloadLength;
+    int statusCode;                              /* 500 unless you set it */
+} IOTHUB_CLIENT_COMMAND_RESPONSE;
+
+typedef void (*IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC)(const IOTHUB_CLIENT_COMMAND_REQUEST *commandRequest,
+    IOTHUB_CLIENT_COMMAND_RESPONSE *commandResponse, void *userContextCallback);
+
+/* Ours: a body that is too large for the inbox comes in pieces, as they arrive. */
+typedef enum IOTHUB_PIECE_KIND_TAG {
+    IOTHUB_PIECE_OF_MESSAGE = 0,                 /* cloud-to-device, or to a module's input */
+    IOTHUB_PIECE_OF_TWIN,                        /* DEVICE_TWIN_UPDATE_COMPLETE */
+    IOTHUB_PIECE_OF_PATCH,                       /* DEVICE_TWIN_UPDATE_PARTIAL */
+    IOTHUB_PIECE_OF_METHOD
+} IOTHUB_PIECE_KIND;
+
+typedef enum IOTHUB_PIECE_STATE_TAG {
+    IOTHUB_PIECE_MORE = 0,                       /* others follow */
+    IOTHUB_PIECE_LAST,
+    IOTHUB_PIECE_CUT                             /* no bytes: the connection was lost, forget what came of it */
+} IOTHUB_PIECE_STATE;
+
+typedef struct IOTHUB_PIECE_TAG {
+    IOTHUB_PIECE_KIND kind;
+    IOTHUB_PIECE_STATE state;
+    const unsigned char *bytes;
+    size_t size;
+    uint32_t offset;                             /* of the first of them in the body */
+    uint32_t total;                              /* bytes of the whole body */
+    IOTHUB_MESSAGE_HANDLE message;               /* of a message: its properties; it has no body of its own */
+    METHOD_HANDLE method;                        /* of a method: answer it with DeviceMethodResponse, during the last piece or later */
+    const char *method_name;
+} IOTHUB_PIECE;
+
+/* The answer counts with the last piece of a message: ACCEPTED or not. ASYNC_ACK keeps its properties until SendMessageDisposition. */
+typedef IOTHUBMESSAGE_DISPOSITION_RESULT (*IOTHUB_CLIENT_PIECE_CALLBACK)(const IOTHUB_PIECE *piece, void *userContextCallback);
+
+/* Ours: asked for before each attempt that follows a refused one: another SharedAccessKey (base64), or another token for an
+   identity with one; NULL keeps the present one. The text is read before the callback is called again. refusals: in a row. */
+typedef const char *(*IOTHUB_CLIENT_CREDENTIAL_CALLBACK)(unsigned int refusals, void *userContextCallback);
 
 typedef struct IOTHUB_CLIENT_CONFIG_TAG {
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol;   /* required: MQTT_Protocol */
@@ -404,7 +550,7 @@ typedef struct IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_TAG {
     char *diagnosticCreationTimeUtc;             /* seconds since 1970, decimal */
 } IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA, *IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_HANDLE;
 
-/* The transport, passed uncalled to a creator. MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
+/* The transport, passed uncalled to a creator: MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void);
 
 /* ---- Process ----------------------------------------------------------------------------------------------------- */
@@ -419,7 +565,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
 
 #define IOTHUB_INBOX_MINIMUM 64u
-#define IOTHUB_CLIENT_STRUCT_BOUND (260u + 36u * sizeof(void *))
+#define IOTHUB_CLIENT_STRUCT_BOUND (328u + 56u * sizeof(void *))
 
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
@@ -454,7 +600,10 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received_unhandled;                 /* messages from the hub left unacknowledged */
+    uint32_t received;                           /* messages, methods, documents and patches given to the application */
+    uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
+    uint32_t received_skipped;                   /* what found no room in the inbox */
+    uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */
     uint32_t attempts;                           /* calls of open for a new connection */
     uint32_t connections;                        /* accepted by the hub */
     uint32_t renewals;                           /* planned reconnects */
@@ -492,7 +641,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_X509_PRIVATE_KEY "x509privatekey"                 /* text, kept until Destroy; x509 identities only */
 #define OPTION_X509_ECC_CERT "x509EccCertificate"
 #define OPTION_X509_ECC_KEY "x509EccAliasKey"
-#define OPTION_HTTP_PROXY "proxy_data"
+#define OPTION_HTTP_PROXY "proxy_data"                           /* HTTP_PROXY_OPTIONS, copied [c]: see HTTP proxy, whose filter takes it */
 #define SU_OPTION_X509_CERT OPTION_X509_CERT
 #define SU_OPTION_X509_PRIVATE_KEY OPTION_X509_PRIVATE_KEY
 /* Ours. */
@@ -505,8 +654,16 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
 #define IOTHUB_OPTION_POISON_LIMIT "poison_limit"                /* unsigned int: connections lost while one message alone was unacknowledged,
                                                                     until it is confirmed ERROR; at most 255; default 0: never */
+#define IOTHUB_OPTION_OUTBOX_POLICY "outbox_policy"              /* int: what a full outbox does, IOTHUB_OUTBOX_... */
+#define IOTHUB_OPTION_OVERSIZE_LIMIT "oversize_limit"            /* unsigned int: a message that does not fit is acknowledged, and lost,
+                                                                    when it comes for the so-manieth time; default 0: never */
 #define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
+
+/* The outbox policies. What is dropped is confirmed ERROR, within the call of SendEventAsync that found the outbox full. */
+#define IOTHUB_OUTBOX_REJECT 0                   /* default: the call answers ERROR, OUTBOX_FULL */
+#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement: then REJECT */
+#define IOTHUB_OUTBOX_DROP_NEWEST 2              /* the new message goes: the call answers OK */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------
 
@@ -577,6 +734,85 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetStatistics(IOTHUB_DEVICE_C
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Stop(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
 
+/* ---- Cloud-to-device messages, twins, methods (device client; the module names stand behind them) -------------------
+
+   Setting a callback asks for the feature; NULL gives it up (ERROR when none was set, as in the SDK, twins excepted). What is
+   wanted is subscribed in the flight of CONNECT, and anew after each reconnect. A subscription that the hub refuses is told by
+   GetLastError (SUBSCRIPTION_REFUSED) and asked for again after a minute. Each feature takes some of the inbox when it is first
+   asked for (INBOX_TOO_SMALL): ask before the first DoWork, so that nothing else lies there.
+
+   Messages. The callback's answer settles a message: ACCEPTED acknowledges it. ASYNC_ACK keeps it, with its handle, until
+   SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
+   the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
+   After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG. Without a callback, and when it finds
+   no room, a message stays unacknowledged with the hub.
+   Names and values of properties are percent-decoded; an escape that is none stays as it is. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC messageCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendMessageDisposition(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE message, IOTHUBMESSAGE_DISPOSITION_RESULT disposition);
+/* When the last message came, by unix_time; INDEFINITE_TIME before the first. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetLastMessageReceiveTime(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    time_t *lastMessageReceiveTime);
+
+/* Twins. The callback gets one COMPLETE document after each connect, then each patch of the desired properties, in the order of
+   their versions and without a gap: after a gap a new COMPLETE comes. A GET that the hub refuses (429, 5xx) is told by
+   GetLastError (TWIN_REFUSED, raw is the status) and repeated after the time that the hub asks for. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceTwinCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK deviceTwinCallback, void *userContextCallback);
+/* One COMPLETE document for this callback; with NULL and 0 when the hub refuses it, when it does not answer within 60 s of a
+   connection, when it does not fit, and at Destroy. At most IOTHUB_TWIN_GETS wait at a time (ERROR). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetTwinAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK deviceTwinCallback, void *userContextCallback);
+/* A JSON object, copied into the outbox; null deletes a member. The callback gets the hub's status, 204 for success; 408 when
+   no answer came within 60 s; at Destroy 408 when it was sent, 0 when it was not. What a lost connection left unanswered is sent
+   again, in its order. 429 and 5xx end it: GetLastError has retry_after_s, and nothing of the twin is sent before. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendReportedState(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    const unsigned char *reportedState, size_t size, IOTHUB_CLIENT_REPORTED_STATE_CALLBACK reportedStateCallback,
+    void *userContextCallback);
+
+/* Methods. The callback answers at once: it returns the status, *response is copied before it is called again (IOTHUB_FREE gets
+   it then, if that is defined); an empty one is sent. It must be JSON for the service. _Ex (in the SDK only under its old names)
+   answers later, by DeviceMethodResponse, once: a second answer, one after 300 s or after a lost connection is INVALID_ARG.
+   An _Ex callback that returns non-zero refuses: 500. What cannot be taken - no callback, no room, no slot - is answered
+   503. Answers wait in a quarter of the outbox; one that is larger is INVALID_SIZE, and 500 for the caller of a method that
+   answers at once. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceMethodCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC deviceMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceMethodCallback_Ex(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK inboundDeviceMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_DeviceMethodResponse(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    METHOD_HANDLE methodId, const unsigned char *response, size_t response_size, int statusCode);
+
+/* Plug and Play: telemetry, commands and properties under their names. A command is a method whose name is split at its first
+   '*' into component and command; commands and methods exclude each other on one handle (ERROR). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendTelemetryAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE telemetryMessageHandle, IOTHUB_CLIENT_TELEMETRY_CALLBACK telemetryConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SubscribeToCommands(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC commandCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendPropertiesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    const unsigned char *properties, size_t propertiesLength,
+    IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK propertyAcknowledgedCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetPropertiesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetPropertiesAndSubscribeToUpdatesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyUpdateCallback, void *userContextCallback);
+
+/* Ours: SendEventAsync whose body stays with you: the message's head may go, its body is borrowed until the confirmation and
+   written from where it lies, so that 256 KB need no copy. For messages made by IoTHubMessage_Wrap (INVALID_ARG for others). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendEventKeptAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+/* Ours: bodies that do not fit the inbox come in pieces, for the features that are asked for. NULL clears: such a message is
+   then skipped and stays unacknowledged, such a method is answered 503, such a document is told by GetLastError
+   (TWIN_SKIPPED with bytes_missing); the version of a skipped document is read all the same, and patches go on from it. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetPieceCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PIECE_CALLBACK pieceCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetCredentialCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credentialCallback, void *userContextCallback);
+
 /* ---- Module client: the same, for an identity with ModuleId ------------------------------------------------------- */
 
 IOTHUB_DEF IOTHUB_MODULE_CLIENT_HANDLE IoTHubModuleClient_CreateFromConnectionString(const char *connectionString,
@@ -609,6 +845,49 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetStatistics(IOTHUB_MODULE_C
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Stop(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
 
+/* The features of the section above. A module gets messages on its inputs: SetInputMessageCallback takes those of one input
+   (its name is copied), SetMessageCallback, or an inputName of NULL, those of all others. ERROR for an identity without ModuleId. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC messageCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetInputMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const char *inputName, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC eventHandlerCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendMessageDisposition(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE message, IOTHUBMESSAGE_DISPOSITION_RESULT disposition);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetLastMessageReceiveTime(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    time_t *lastMessageReceiveTime);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleTwinCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK moduleTwinCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetTwinAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK moduleTwinCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendReportedState(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const unsigned char *reportedState, size_t size, IOTHUB_CLIENT_REPORTED_STATE_CALLBACK reportedStateCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleMethodCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC methodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleMethodCallback_Ex(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK inboundMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_ModuleMethodResponse(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    METHOD_HANDLE methodId, const unsigned char *response, size_t response_size, int statusCode);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendTelemetryAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE telemetryMessageHandle, IOTHUB_CLIENT_TELEMETRY_CALLBACK telemetryConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SubscribeToCommands(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC commandCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendPropertiesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const unsigned char *properties, size_t propertiesLength,
+    IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK propertyAcknowledgedCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetPropertiesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetPropertiesAndSubscribeToUpdatesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyUpdateCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventKeptAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetPieceCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PIECE_CALLBACK pieceCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetCredentialCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credentialCallback, void *userContextCallback);
+
 /* ---- The _LL_ names: the same functions and handles --------------------------------------------------------------- */
 
 #define IoTHubDeviceClient_LL_CreateFromConnectionString IoTHubDeviceClient_CreateFromConnectionString
@@ -621,6 +900,19 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HA
 #define IoTHubDeviceClient_LL_GetRetryPolicy IoTHubDeviceClient_GetRetryPolicy
 #define IoTHubDeviceClient_LL_SetOption IoTHubDeviceClient_SetOption
 #define IoTHubDeviceClient_LL_DoWork IoTHubDeviceClient_DoWork
+#define IoTHubDeviceClient_LL_SetMessageCallback IoTHubDeviceClient_SetMessageCallback
+#define IoTHubDeviceClient_LL_SendMessageDisposition IoTHubDeviceClient_SendMessageDisposition
+#define IoTHubDeviceClient_LL_GetLastMessageReceiveTime IoTHubDeviceClient_GetLastMessageReceiveTime
+#define IoTHubDeviceClient_LL_SetDeviceTwinCallback IoTHubDeviceClient_SetDeviceTwinCallback
+#define IoTHubDeviceClient_LL_GetTwinAsync IoTHubDeviceClient_GetTwinAsync
+#define IoTHubDeviceClient_LL_SendReportedState IoTHubDeviceClient_SendReportedState
+#define IoTHubDeviceClient_LL_SetDeviceMethodCallback IoTHubDeviceClient_SetDeviceMethodCallback
+#define IoTHubDeviceClient_LL_DeviceMethodResponse IoTHubDeviceClient_DeviceMethodResponse
+#define IoTHubDeviceClient_LL_SendTelemetryAsync IoTHubDeviceClient_SendTelemetryAsync
+#define IoTHubDeviceClient_LL_SubscribeToCommands IoTHubDeviceClient_SubscribeToCommands
+#define IoTHubDeviceClient_LL_SendPropertiesAsync IoTHubDeviceClient_SendPropertiesAsync
+#define IoTHubDeviceClient_LL_GetPropertiesAsync IoTHubDeviceClient_GetPropertiesAsync
+#define IoTHubDeviceClient_LL_GetPropertiesAndSubscribeToUpdatesAsync IoTHubDeviceClient_GetPropertiesAndSubscribeToUpdatesAsync
 #define IoTHubModuleClient_LL_CreateFromConnectionString IoTHubModuleClient_CreateFromConnectionString
 #define IoTHubModuleClient_LL_Destroy IoTHubModuleClient_Destroy
 #define IoTHubModuleClient_LL_SendEventAsync IoTHubModuleClient_SendEventAsync
@@ -631,6 +923,19 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HA
 #define IoTHubModuleClient_LL_GetRetryPolicy IoTHubModuleClient_GetRetryPolicy
 #define IoTHubModuleClient_LL_SetOption IoTHubModuleClient_SetOption
 #define IoTHubModuleClient_LL_DoWork IoTHubModuleClient_DoWork
+#define IoTHubModuleClient_LL_SetMessageCallback IoTHubModuleClient_SetMessageCallback
+#define IoTHubModuleClient_LL_SetInputMessageCallback IoTHubModuleClient_SetInputMessageCallback
+#define IoTHubModuleClient_LL_SendMessageDisposition IoTHubModuleClient_SendMessageDisposition
+#define IoTHubModuleClient_LL_GetLastMessageReceiveTime IoTHubModuleClient_GetLastMessageReceiveTime
+#define IoTHubModuleClient_LL_SetModuleTwinCallback IoTHubModuleClient_SetModuleTwinCallback
+#define IoTHubModuleClient_LL_GetTwinAsync IoTHubModuleClient_GetTwinAsync
+#define IoTHubModuleClient_LL_SendReportedState IoTHubModuleClient_SendReportedState
+#define IoTHubModuleClient_LL_SetModuleMethodCallback IoTHubModuleClient_SetModuleMethodCallback
+#define IoTHubModuleClient_LL_SendTelemetryAsync IoTHubModuleClient_SendTelemetryAsync
+#define IoTHubModuleClient_LL_SubscribeToCommands IoTHubModuleClient_SubscribeToCommands
+#define IoTHubModuleClient_LL_SendPropertiesAsync IoTHubModuleClient_SendPropertiesAsync
+#define IoTHubModuleClient_LL_GetPropertiesAsync IoTHubModuleClient_GetPropertiesAsync
+#define IoTHubModuleClient_LL_GetPropertiesAndSubscribeToUpdatesAsync IoTHubModuleClient_GetPropertiesAndSubscribeToUpdatesAsync
 
 /* ---- Messages ----------------------------------------------------------------------------------------------------
 
@@ -698,6 +1003,99 @@ IOTHUB_DEF const char *Map_GetValueFromKey(MAP_HANDLE handle, const char *key);
 /* The arrays lie in the free room of the map; MAP_ERROR when that is too small. */
 IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **keys, const char *const **values, size_t *count);
 
+/* ---- Plug and Play properties --------------------------------------------------------------------------------------
+
+   The texts of properties, as azure-iot-sdk-c's iothub_client_properties.h writes and reads them; SendPropertiesAsync sends
+   what the serializers write, a deserializer reads what GetPropertiesAsync and its kin hand to your callback.
+
+   Writing: names and descriptions are texts of yours and are escaped where JSON wants it; a value is JSON already ("21.5",
+   "\"on\"", "{\"a\":[1]}") and must be one whole value of it. INVALID_ARG: a NULL, no property at all, a structVersion other
+   than 1, a value that is no JSON. ..._Create... takes a slot of the pool of messages (IOTHUB_POOL_MESSAGES) until
+   Serializer_Destroy: IOTHUB_CLIENT_INVALID_SIZE when the text is too large for one, IOTHUB_CLIENT_ERROR when none is free, and
+   GetLastError(NULL, ...) says what is missing. ..._Write... (ours) writes into your buffer, as snprintf does: *length is
+   the text's length without its NUL, and IOTHUB_CLIENT_INVALID_SIZE says that buffer must have *length + 1 bytes (a NULL buffer
+   of size 0 asks for it).
+
+   Reading: a deserializer borrows the payload, so it lives as long as that: inside the callback. It takes a slot of the pool of
+   messages, or storage of yours (CreateInPlace, ours; aligned for a pointer); IOTHUB_DESERIALIZER_HEAD_BOUND bytes of it are
+   the head, the rest takes the texts of one property, and payloadLength bytes for them are always enough. A payload that
+   is no JSON, has no "$version" or one that is no int is IOTHUB_CLIENT_ERROR. GetNext goes through desired, then reported, each
+   property once, those of a component with its name; when *propertySpecified comes back false that was all. componentName,
+   name and value.str are valid until the next GetNext or Deserializer_Destroy: copy what you keep. A value is the JSON text
+   as the hub sent it, a string in its quotes. A property whose texts find no room is IOTHUB_CLIENT_INVALID_SIZE:
+   GetLastError(NULL, ...) says how many bytes are missing, value.str is NULL (and a name that found no room, too), valueLength
+   is what the value has; the next GetNext goes on behind it. */
+
+#define IOTHUB_DESERIALIZER_HEAD_BOUND (16u * sizeof(void *))
+#define IOTHUB_CLIENT_PROPERTY_REPORTED_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_PROPERTY_PARSED_STRUCT_VERSION_1 1
+
+typedef enum IOTHUB_CLIENT_PROPERTY_TYPE_TAG {
+    IOTHUB_CLIENT_PROPERTY_TYPE_REPORTED_FROM_CLIENT = 0,
+    IOTHUB_CLIENT_PROPERTY_TYPE_WRITABLE         /* desired by the service: answer it with a writable response */
+} IOTHUB_CLIENT_PROPERTY_TYPE;
+
+typedef enum IOTHUB_CLIENT_PROPERTY_VALUE_TYPE_TAG {
+    IOTHUB_CLIENT_PROPERTY_VALUE_STRING = 0      /* the only one: JSON text */
+} IOTHUB_CLIENT_PROPERTY_VALUE_TYPE;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_REPORTED_TAG {
+    int structVersion;                           /* 1 */
+    const char *name;
+    const char *value;                           /* JSON */
+} IOTHUB_CLIENT_PROPERTY_REPORTED;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE_TAG {
+    int structVersion;                           /* 1 */
+    const char *name;
+    const char *value;                           /* JSON: what the property is now */
+    int result;                                  /* as an HTTP status: 200 taken, 400 refused */
+    int ackVersion;                              /* GetVersion's, of the payload that is answered */
+    const char *description;                     /* for people; may be NULL */
+} IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_PARSED_TAG {
+    int structVersion;                           /* 1, set by you before GetNext */
+    IOTHUB_CLIENT_PROPERTY_TYPE propertyType;
+    const char *componentName;                   /* NULL: the root component */
+    const char *name;
+    IOTHUB_CLIENT_PROPERTY_VALUE_TYPE valueType;
+    union { const char *str; } value;            /* JSON, NUL-terminated */
+    size_t valueLength;                          /* without the NUL */
+} IOTHUB_CLIENT_PROPERTY_PARSED;
+
+typedef struct IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_TAG *IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE;
+
+#ifndef IOTHUB_NO_PROPERTIES
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char **serializedProperties, size_t *serializedPropertiesLength);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char **serializedProperties, size_t *serializedPropertiesLength);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char *buffer, size_t size, size_t *length);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char *buffer, size_t size, size_t *length);
+/* Only for what ..._Create... gave; NULL is ignored. */
+IOTHUB_DEF void IoTHubClient_Properties_Serializer_Destroy(unsigned char *serializedProperties);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_Create(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_CreateInPlace(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, void *storage, size_t storage_size,
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle);
+/* desired's "$version", for ackVersion. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetVersion(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, int *propertiesVersion);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetNext(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, IOTHUB_CLIENT_PROPERTY_PARSED *property,
+    IOTHUB_BOOL *propertySpecified);
+/* Forgets the value; there is nothing to free. */
+IOTHUB_DEF void IoTHubClient_Properties_DeserializerProperty_Destroy(IOTHUB_CLIENT_PROPERTY_PARSED *property);
+IOTHUB_DEF void IoTHubClient_Properties_Deserializer_Destroy(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle);
+#endif
+
 /* ---- Names of values, as MU_ENUM_TO_STRING(TYPE, value) gives them; "UNKNOWN" for others --------------------------- */
 
 #define MU_ENUM_TO_STRING(enumName, value) MU_##enumName##_ToString(value)
@@ -709,6 +1107,11 @@ IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_ToString(IOTHUB_CLIENT
 IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_REASON_ToString(IOTHUB_CLIENT_CONNECTION_STATUS_REASON value);
 IOTHUB_DEF const char *MU_IOTHUB_MESSAGE_RESULT_ToString(IOTHUB_MESSAGE_RESULT value);
 IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONTENT_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_VALUE_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_VALUE_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUBMESSAGE_DISPOSITION_RESULT_ToString(IOTHUBMESSAGE_DISPOSITION_RESULT value);
+IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_STATE value);
 
 #ifdef __cplusplus
 }
@@ -766,6 +1169,12 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 #ifndef IOTHUB_UNLOCK
 #define IOTHUB_UNLOCK()
 #endif
+#ifndef IOTHUB_FREE
+#define IOTHUB_FREE(pointer) ((void)(pointer))
+#endif
+#ifndef IOTHUB_TWIN_GETS
+#define IOTHUB_TWIN_GETS 2
+#endif
 #ifndef IOTHUB_LOG
 #define IOTHUB_LOG(level, code, text)
 #endif
@@ -814,6 +1223,8 @@ IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONT
 #define IOTHUBI_PRIVATE static
 #define IOTHUBI_APART static
 #endif
+
+typedef void (*iothubi_function)(void);          /* any function: one cast to its own type gives it back */
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
 #define IOTHUBI_SIZE_MAXIMUM ((size_t)-1)
@@ -1121,6 +1532,467 @@ IOTHUBI_PRIVATE int iothubi_next_part(iothubi_span *rest, char separator, iothub
 
 #endif
 
+/* ==== core/base64.h ================================================================================================ */
+
+/* ---- base64: bytes that come in pieces become text ---------------------------------------------------------------- */
+/* RFC 4648 section 4, with padding. (text.h reads base64; the signature of a token, which is percent-encoded too, is its own.) */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_BASE64_H)
+#define IOTHUBI_BASE64_H
+
+typedef struct iothubi_base64_tag {
+    iothubi_writer *writer;
+    unsigned int last;                           /* the last two bytes: a digit lies in one of them or across both */
+    unsigned int count;                          /* bytes of the present group of three */
+} iothubi_base64;
+
+IOTHUBI_PRIVATE void iothubi_base64_begin(iothubi_base64 *base64, iothubi_writer *writer)
+{
+    base64->writer = writer;
+    base64->last = 0;
+    base64->count = 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_base64_digit(iothubi_base64 *base64, unsigned int shift)
+{
+    iothubi_write_byte(base64->writer, (unsigned char)IOTHUB_CONST_BYTE(iothubi_base64_digits + (base64->last >> shift & 63u)));
+}
+
+IOTHUBI_PRIVATE void iothubi_base64_put(iothubi_base64 *base64, const void *bytes, size_t size)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    for (; size != 0; --size) {
+        base64->last = (base64->last << 8 | *at++) & 0xFFFFu;
+        base64->count += 1u;
+        iothubi_base64_digit(base64, 2u * base64->count); /* 6, 4, 2 new bits, and those left over before */
+        if (base64->count == 3u) {
+            iothubi_base64_digit(base64, 0);
+            base64->count = 0;
+        }
+    }
+}
+
+/* The bits left over, and the pads: two behind one byte, one behind two. */
+IOTHUBI_PRIVATE void iothubi_base64_end(iothubi_base64 *base64)
+{
+    unsigned int count = base64->count;
+    if (count == 0) {
+        return;
+    }
+    base64->last = base64->last << (6u - 2u * count) & 63u;
+    iothubi_base64_digit(base64, 0);
+    for (; count < 3u; ++count) {
+        iothubi_write_byte(base64->writer, '=');
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_write_base64(iothubi_writer *writer, const unsigned char *bytes, size_t size)
+{
+    iothubi_base64 base64;
+    iothubi_base64_begin(&base64, writer);
+    iothubi_base64_put(&base64, bytes, size);
+    iothubi_base64_end(&base64);
+}
+
+#endif
+
+/* ==== core/json.h ================================================================================================== */
+
+/* ---- json: the version in a text that streams by; a walk through a text in memory; strings ------------------------- */
+/* Pure functions over bytes; they know no protocol and no hub. Nothing recurses. Predicates are int: 1 yes, 0 no. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_JSON_H)
+#define IOTHUBI_JSON_H
+
+/* ---- the version scanner: fed with a text in pieces of any size, it finds the number of one "$version" member ----
+
+   It compares the text, blanks left out, with the path below, as far as nothing but that object is open. Whatever does not
+   match leads back home: to the first byte of the key that is wanted. In JSON no string but a key is followed by a colon, so a
+   value that reads like a key never gets far. The first member that has the right name and kind of value counts; names
+   written with escapes are not recognised (the hub writes none). */
+
+static IOTHUB_CONST char iothubi_version_path[] = "\"desired\":{\"$version\":";
+
+/* Which member is meant: that of the object "desired" of a whole twin, or that at the top of a patch. Its value is home. */
+enum { IOTHUBI_VERSION_OF_TWIN = 0, IOTHUBI_VERSION_OF_PATCH = 11 };
+
+enum {
+    IOTHUBI_VERSION_BETWEEN,                     /* outside strings */
+    IOTHUBI_VERSION_STRING,
+    IOTHUBI_VERSION_ESCAPE,                      /* behind the backslash in a string */
+    IOTHUBI_VERSION_NUMBER,                      /* in the number */
+    IOTHUBI_VERSION_FOUND,                       /* from here on more bytes change nothing */
+    IOTHUBI_VERSION_TOO_LARGE,                   /* a number over 32 bits */
+    IOTHUBI_VERSION_NONE                         /* the text has none, is no JSON, or is nested more than 255 deep */
+};
+
+typedef struct iothubi_json_version_tag {
+    uint32_t number;
+    unsigned char state;
+    unsigned char home;                          /* where in the path the key starts that is wanted */
+    unsigned char at;                            /* the byte of the path that would be next */
+    unsigned char depth;                         /* objects and arrays open; 1: only the object that should have the key */
+} iothubi_json_version;
+
+IOTHUBI_PRIVATE void iothubi_json_version_begin(iothubi_json_version *scanner, int of)
+{
+    IOTHUB_MEMSET(scanner, 0, sizeof *scanner);
+    scanner->home = scanner->at = (unsigned char)of;
+}
+
+IOTHUBI_PRIVATE int iothubi_json_version_digit(iothubi_json_version *scanner, int c)
+{
+    uint32_t number = scanner->number * 10u + (uint32_t)(c - '0');
+    if (scanner->number > 429496729u || number < scanner->number) {      /* 2^32 / 10; at it, the sum may wrap */
+        return IOTHUBI_VERSION_TOO_LARGE;
+    }
+    scanner->number = number;
+    return IOTHUBI_VERSION_NUMBER;
+}
+
+/* Outside strings: objects and arrays begin and end, the rest says nothing. */
+IOTHUBI_PRIVATE int iothubi_json_version_mark(iothubi_json_version *scanner, int c)
+{
+    if (c == '{' || c == '[') {
+        if (scanner->at != scanner->home) {      /* the object on the path */
+            scanner->home = scanner->at;
+            scanner->depth = 0;
+        }
+        return ++scanner->depth != 0 ? IOTHUBI_VERSION_BETWEEN : IOTHUBI_VERSION_NONE;
+    }
+    return (c == '}' || c == ']') && --scanner->depth == 0 ? IOTHUBI_VERSION_NONE : IOTHUBI_VERSION_BETWEEN;
+}
+
+/* Takes one byte and answers the next state. */
+IOTHUBI_PRIVATE int iothubi_json_version_next(iothubi_json_version *scanner, int c)
+{
+    int state = scanner->state, wanted = (unsigned char)IOTHUB_CONST_BYTE(iothubi_version_path + scanner->at);
+    if (state == IOTHUBI_VERSION_ESCAPE) {
+        return IOTHUBI_VERSION_STRING;
+    }
+    if (wanted == 0) {                           /* behind the path: the number */
+        if (iothubi_is_digit(c)) {
+            return iothubi_json_version_digit(scanner, c);
+        }
+        if (state == IOTHUBI_VERSION_NUMBER) {   /* a fraction is no version */
+            return c <= ' ' || c == ',' || c == '}' ? IOTHUBI_VERSION_FOUND : IOTHUBI_VERSION_NONE;
+        }
+    }
+    if (state == IOTHUBI_VERSION_BETWEEN && c <= ' ') {
+        return state;
+    }
+    scanner->at = (unsigned char)(c == wanted && scanner->at != scanner->home ? scanner->at + 1 : scanner->home);
+    if (c == '"') {
+        if (state == IOTHUBI_VERSION_STRING) {
+            return IOTHUBI_VERSION_BETWEEN;
+        }
+        scanner->at = (unsigned char)(scanner->home + (scanner->depth == 1));    /* only a first quote leaves home */
+        return IOTHUBI_VERSION_STRING;
+    }
+    if (state == IOTHUBI_VERSION_STRING) {
+        return c == '\\' ? IOTHUBI_VERSION_ESCAPE : IOTHUBI_VERSION_STRING;
+    }
+    return iothubi_json_version_mark(scanner, c);
+}
+
+IOTHUBI_APART void iothubi_json_version_feed(iothubi_json_version *scanner, const unsigned char *bytes, size_t size)
+{
+    for (; size != 0 && scanner->state < IOTHUBI_VERSION_FOUND; --size) {
+        scanner->state = (unsigned char)iothubi_json_version_next(scanner, *bytes++);
+    }
+}
+
+/* _FOUND, and the number; _TOO_LARGE; or _NONE, also when the text is not over yet. */
+IOTHUBI_PRIVATE int iothubi_json_version_result(const iothubi_json_version *scanner, uint32_t *number)
+{
+    *number = scanner->number;
+    if (scanner->state < IOTHUBI_VERSION_FOUND) {
+        return IOTHUBI_VERSION_NONE;
+    }
+    return scanner->state;
+}
+
+/* ---- the walker: over a text in memory (RFC 8259) ----
+
+   What is left of the text is a span. Each function takes its own piece off the front, blanks before it included, and answers
+   whether it was there; when it was not, what is left may be cut anywhere. */
+
+static IOTHUB_CONST char iothubi_json_escapes[] = "\"\\/bfnrt";
+static IOTHUB_CONST char iothubi_json_escaped[] = "\"\\/\b\f\n\r\t";
+static IOTHUB_CONST char iothubi_json_control[] = "\\u00";
+static IOTHUB_CONST char iothubi_json_words[] = "true\0false\0null\0";
+
+/* The next byte; -1 at the end. */
+IOTHUBI_PRIVATE int iothubi_json_peek(const iothubi_span *rest)
+{
+    return rest->size != 0 ? (unsigned char)*rest->at : -1;
+}
+
+/* The next byte, which is there, and moves on. */
+IOTHUBI_PRIVATE int iothubi_json_next(iothubi_span *rest)
+{
+    --rest->size;
+    return (unsigned char)*rest->at++;
+}
+
+IOTHUBI_APART int iothubi_json_take(iothubi_span *rest, int c)
+{
+    if (iothubi_json_peek(rest) != c) {
+        return 0;
+    }
+    iothubi_json_next(rest);
+    return 1;
+}
+
+IOTHUBI_APART void iothubi_json_blanks(iothubi_span *rest)
+{
+    while (iothubi_json_take(rest, ' ') || iothubi_json_take(rest, '\n') || iothubi_json_take(rest, '\r') || iothubi_json_take(rest, '\t')) {
+    }
+}
+
+/* A brace, a bracket, a comma or a colon. */
+IOTHUBI_APART int iothubi_json_mark(iothubi_span *rest, int c)
+{
+    iothubi_json_blanks(rest);
+    return iothubi_json_take(rest, c);
+}
+
+IOTHUBI_APART int iothubi_json_digits(iothubi_span *rest)
+{
+    size_t before = rest->size;
+    while (iothubi_is_digit(iothubi_json_peek(rest))) {
+        iothubi_json_next(rest);
+    }
+    return rest->size != before;
+}
+
+/* A 0 stands alone before the point. */
+IOTHUBI_PRIVATE int iothubi_json_number(iothubi_span *rest)
+{
+    iothubi_json_take(rest, '-');
+    if (!iothubi_json_take(rest, '0') && !iothubi_json_digits(rest)) {
+        return 0;
+    }
+    if (iothubi_json_take(rest, '.') && !iothubi_json_digits(rest)) {
+        return 0;
+    }
+    if (!iothubi_json_take(rest, 'e') && !iothubi_json_take(rest, 'E')) {
+        return 1;
+    }
+    if (!iothubi_json_take(rest, '+')) {
+        iothubi_json_take(rest, '-');
+    }
+    return iothubi_json_digits(rest);
+}
+
+IOTHUBI_PRIVATE int iothubi_json_word(iothubi_span *rest)
+{
+    iothubi_span word;
+    word.at = rest->at;
+    while (iothubi_is_alphanumeric(iothubi_json_peek(rest))) {
+        iothubi_json_next(rest);
+    }
+    word.size = (size_t)(rest->at - word.at);
+    return iothubi_find_name(iothubi_json_words, &word) >= 0;
+}
+
+/* What stands behind a backslash. */
+IOTHUBI_PRIVATE int iothubi_json_escape(iothubi_span *rest)
+{
+    int digits, c = iothubi_json_peek(rest);
+    if (c != 'u') {
+        return c >= 0 && iothubi_find_byte(iothubi_json_escapes, iothubi_json_next(rest)) >= 0;
+    }
+    iothubi_json_next(rest);
+    for (digits = 0; digits < 4 && iothubi_is_hex(iothubi_json_peek(rest)); ++digits) {
+        iothubi_json_next(rest);
+    }
+    return digits == 4;
+}
+
+IOTHUBI_PRIVATE int iothubi_json_string(iothubi_span *rest)
+{
+    if (!iothubi_json_take(rest, '"')) {
+        return 0;
+    }
+    while (iothubi_json_peek(rest) >= ' ') {
+        int c = iothubi_json_next(rest);
+        if (c == '"') {
+            return 1;
+        }
+        if (c == '\\' && !iothubi_json_escape(rest)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* A member's name and its colon. The name is what stands between the quotes, escapes and all. */
+IOTHUBI_PRIVATE int iothubi_json_key(iothubi_span *rest, iothubi_span *name)
+{
+    iothubi_json_blanks(rest);
+    name->at = rest->at;
+    if (!iothubi_json_string(rest)) {
+        return 0;
+    }
+    ++name->at;
+    name->size = (size_t)(rest->at - name->at) - 1u;
+    return iothubi_json_mark(rest, ':');
+}
+
+IOTHUBI_PRIVATE int iothubi_json_scalar(iothubi_span *rest)
+{
+    int c = iothubi_json_peek(rest);
+    return c == '"' ? iothubi_json_string(rest) : c == '-' || iothubi_is_digit(c) ? iothubi_json_number(rest) : iothubi_json_word(rest);
+}
+
+/* One value, objects and arrays in it up to 31 deep (IoT Hub allows 10). A bit of open for each of them, 1 an object, the
+   innermost lowest; the 1 above them all says how many there are. */
+IOTHUBI_APART int iothubi_json_value(iothubi_span *rest)
+{
+    uint32_t open = 1;
+    iothubi_span name;
+    do {
+        int opened, c;
+        iothubi_json_blanks(rest);
+        c = iothubi_json_peek(rest);
+        opened = c == '{' || c == '[';
+        if (opened ? open >> 31 != 0 : !iothubi_json_scalar(rest)) {
+            return 0;
+        }
+        if (opened) {
+            iothubi_json_next(rest);
+            open = open << 1 | (uint32_t)(c == '{');
+        }
+        while (open != 1 && iothubi_json_mark(rest, open & 1u ? '}' : ']')) {
+            open >>= 1;
+            opened = 0;
+        }
+        if (open != 1 && ((!opened && !iothubi_json_mark(rest, ',')) || ((open & 1u) != 0 && !iothubi_json_key(rest, &name)))) {
+            return 0;
+        }
+    } while (open != 1);
+    return 1;
+}
+
+/* Whether the text is one value and nothing more. */
+IOTHUBI_PRIVATE int iothubi_json_is_value(const iothubi_span *text)
+{
+    iothubi_span rest = *text;
+    if (!iothubi_json_value(&rest)) {
+        return 0;
+    }
+    iothubi_json_blanks(&rest);
+    return rest.size == 0;
+}
+
+/* Whether the value is an object; then its members are what is left. */
+IOTHUBI_PRIVATE int iothubi_json_enter(const iothubi_span *value, iothubi_span *members)
+{
+    *members = *value;
+    return iothubi_json_mark(members, '{');
+}
+
+/* The next member of an object that is good JSON, and its value without blanks around it. */
+IOTHUBI_APART int iothubi_json_member(iothubi_span *members, iothubi_span *name, iothubi_span *value)
+{
+    iothubi_json_mark(members, ',');
+    if (!iothubi_json_key(members, name)) {
+        return 0;
+    }
+    iothubi_json_blanks(members);
+    value->at = members->at;
+    if (!iothubi_json_value(members)) {
+        return 0;
+    }
+    value->size = (size_t)(members->at - value->at);
+    return 1;
+}
+
+/* ---- strings ---- */
+
+/* A string with its quotes. Bytes from 0x80 on are taken for UTF-8. */
+IOTHUBI_PRIVATE void iothubi_json_write_string(iothubi_writer *writer, const char *text)
+{
+    iothubi_write_byte(writer, '"');
+    for (; *text != '\0'; ++text) {
+        unsigned int c = (unsigned char)*text;
+        if (c == '"' || c == '\\') {
+            iothubi_write_byte(writer, '\\');
+        }
+        if (c < ' ') {
+            IOTHUBI_WRITE_CONST(writer, iothubi_json_control);
+            iothubi_write_byte(writer, '0' + (c >> 4));
+            c = (unsigned int)IOTHUB_CONST_BYTE(iothubi_hex_digits + (c & 15u));
+        }
+        iothubi_write_byte(writer, c);
+    }
+    iothubi_write_byte(writer, '"');
+}
+
+/* The four digits of an escape. */
+IOTHUBI_PRIVATE uint32_t iothubi_json_hex(iothubi_span *rest)
+{
+    uint32_t value = 0;
+    int digit;
+    for (digit = 0; digit < 4; ++digit) {
+        int c = iothubi_json_next(rest);
+        value = value << 4 | (uint32_t)((c & 15) + (c > '9' ? 9 : 0));
+    }
+    return value;
+}
+
+/* The character of an escape, of two for a pair of surrogates (RFC 8259 section 7). U+FFFD instead of half a pair, and of
+   U+0000, which would end the text. */
+IOTHUBI_PRIVATE uint32_t iothubi_json_character(iothubi_span *rest)
+{
+    uint32_t c = iothubi_json_hex(rest);
+    iothubi_span second = *rest;
+    if (c >> 10 == 0xD800u >> 10 && iothubi_json_take(&second, '\\') && iothubi_json_take(&second, 'u')) {
+        uint32_t low = iothubi_json_hex(&second);
+        if (low >> 10 == 0xDC00u >> 10) {
+            *rest = second;
+            return 0x10000u + ((c & 0x3FFu) << 10 | (low & 0x3FFu));
+        }
+    }
+    return c == 0 || c >> 11 == 0xD800u >> 11 ? 0xFFFDu : c;
+}
+
+/* RFC 3629: a first byte that tells how many more follow, and those with six bits each. */
+IOTHUBI_PRIVATE void iothubi_json_write_utf8(iothubi_writer *writer, uint32_t c)
+{
+    unsigned int more = c < 0x80u ? 0 : c < 0x800u ? 1 : c < 0x10000u ? 2 : 3;
+    unsigned int mark = more == 0 ? 0 : 0xFF00u >> (more + 1u);
+    for (;;) {
+        iothubi_write_byte(writer, mark | (unsigned int)(c >> more * 6u));
+        if (more == 0) {
+            return;
+        }
+        --more;
+        c &= ((uint32_t)0x40 << more * 6u) - 1u;
+        mark = 0x80u;
+    }
+}
+
+/* What a name means that iothubi_json_member gave. */
+IOTHUBI_PRIVATE void iothubi_json_write_meaning(iothubi_writer *writer, const iothubi_span *name)
+{
+    iothubi_span rest = *name;
+    while (rest.size != 0) {
+        int c = iothubi_json_next(&rest);
+        if (c != '\\') {
+            iothubi_write_byte(writer, (unsigned int)c);
+        } else if (iothubi_json_take(&rest, 'u')) {
+            iothubi_json_write_utf8(writer, iothubi_json_character(&rest));
+        } else {
+            c = iothubi_find_byte(iothubi_json_escapes, iothubi_json_next(&rest));
+            iothubi_write_byte(writer, (unsigned int)IOTHUB_CONST_BYTE(iothubi_json_escaped + c));
+        }
+    }
+}
+
+#endif
+
 /* ==== core/clock.h ================================================================================================= */
 
 /* ---- clock: deadlines on a wrapping tick -------------------------------------------------------------------------- */
@@ -1225,6 +2097,7 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_POOL_EMPTY: return "the pool is used up: raise IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES";
     case IOTHUB_CODE_POOL_TOO_SMALL: return "too large for the pool: raise IOTHUB_POOL_TEXT or IOTHUB_POOL_MESSAGE_SIZE";
     case IOTHUB_CODE_OPTION_INVALID: return "the option's value is out of range, or it cannot be set now";
+    case IOTHUB_CODE_PROPERTIES_INVALID: return "the properties are no JSON, or have no $version that fits an int";
     case IOTHUB_CODE_CLOCK_UNKNOWN: return "waiting for the wall clock: a SAS key needs the time";
     case IOTHUB_CODE_TOKEN_EXPIRED: return "the supplied SAS token has expired";
     case IOTHUB_CODE_NO_ENTROPY: return "waiting for random bytes from the platform";
@@ -1251,6 +2124,12 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
     case IOTHUB_CODE_POSSIBLE_TAKEOVER: return "accepted and cut again and again: another client may use this identity, or a quota is spent";
+    case IOTHUB_CODE_SUBSCRIPTION_TIMEOUT: return "the hub did not answer SUBSCRIBE in time";
+    case IOTHUB_CODE_SUBSCRIPTION_REFUSED: return "the hub refused a subscription";
+    case IOTHUB_CODE_MESSAGE_SKIPPED: return "a message found no room in the inbox";
+    case IOTHUB_CODE_TWIN_SKIPPED: return "a twin document or patch found no room in the inbox";
+    case IOTHUB_CODE_METHOD_SKIPPED: return "a method or its answer found no room, or nobody takes it";
+    case IOTHUB_CODE_TWIN_REFUSED: return error->raw == 408 ? "the hub did not answer a twin request" : "the hub refused a twin request";
     case IOTHUB_CODE_POISON_MESSAGE: return "a message was given up: the connection was lost whenever it was sent";
     default: return "unknown error";
     }
@@ -1306,6 +2185,22 @@ IOTHUBI_NAMES_END
 IOTHUBI_NAMES(IOTHUBMESSAGE_CONTENT_TYPE)
     IOTHUBI_NAME(IOTHUBMESSAGE_BYTEARRAY) IOTHUBI_NAME(IOTHUBMESSAGE_STRING) IOTHUBI_NAME(IOTHUBMESSAGE_UNKNOWN)
 IOTHUBI_NAMES_END
+IOTHUBI_NAMES(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)
+    IOTHUBI_NAME(IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL) IOTHUBI_NAME(IOTHUB_CLIENT_PROPERTY_PAYLOAD_WRITABLE_UPDATES)
+IOTHUBI_NAMES_END
+IOTHUBI_NAMES(IOTHUB_CLIENT_PROPERTY_TYPE)
+    IOTHUBI_NAME(IOTHUB_CLIENT_PROPERTY_TYPE_REPORTED_FROM_CLIENT) IOTHUBI_NAME(IOTHUB_CLIENT_PROPERTY_TYPE_WRITABLE)
+IOTHUBI_NAMES_END
+IOTHUBI_NAMES(IOTHUB_CLIENT_PROPERTY_VALUE_TYPE)
+    IOTHUBI_NAME(IOTHUB_CLIENT_PROPERTY_VALUE_STRING)
+IOTHUBI_NAMES_END
+IOTHUBI_NAMES(IOTHUBMESSAGE_DISPOSITION_RESULT)
+    IOTHUBI_NAME(IOTHUBMESSAGE_ACCEPTED) IOTHUBI_NAME(IOTHUBMESSAGE_REJECTED) IOTHUBI_NAME(IOTHUBMESSAGE_ABANDONED)
+    IOTHUBI_NAME(IOTHUBMESSAGE_ASYNC_ACK)
+IOTHUBI_NAMES_END
+IOTHUBI_NAMES(DEVICE_TWIN_UPDATE_STATE)
+    IOTHUBI_NAME(DEVICE_TWIN_UPDATE_COMPLETE) IOTHUBI_NAME(DEVICE_TWIN_UPDATE_PARTIAL)
+IOTHUBI_NAMES_END
 
 #undef IOTHUBI_NAMES
 #undef IOTHUBI_NAME
@@ -1342,6 +2237,7 @@ typedef struct iothubi_identity_tag {
     const char *text[IOTHUBI_SHARED_ACCESS_KEY];
     unsigned char *key;                          /* decoded; behind it the digest that signs the token of this attempt */
     unsigned int key_size;
+    unsigned int key_room;                       /* bytes that a later key may have */
     unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
     unsigned char given;                         /* a bit for each key of the connection string */
 } iothubi_identity;
@@ -1423,11 +2319,11 @@ IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_s
 {
     size_t from, kept, size = iothubi_base64_decode(text->at, text->size, NULL);
     unsigned char *key = iothubi_write_room(writer, size + IOTHUBI_DIGEST_SIZE, &from, &kept);
-    if (kept > size) {
+    if (size != 0 && kept > size) {
         iothubi_base64_decode(text->at, text->size, key);
     }
     identity->key = key;
-    identity->key_size = (unsigned int)size;
+    identity->key_size = identity->key_room = (unsigned int)size;
     return size != 0;
 }
 
@@ -1641,7 +2537,11 @@ enum {
     IOTHUBI_PROPERTY_USER_ID,                    /* from here on: set on received messages, never sent */
     IOTHUBI_PROPERTY_INPUT_NAME,
     IOTHUBI_PROPERTY_CONNECTION_DEVICE_ID,
-    IOTHUBI_PROPERTY_CONNECTION_MODULE_ID
+    IOTHUBI_PROPERTY_CONNECTION_MODULE_ID,
+    IOTHUBI_PROPERTY_METHOD_NAME,                /* from here on: of what arrives beside messages */
+    IOTHUBI_PROPERTY_REQUEST_ID,
+    IOTHUBI_PROPERTY_VERSION,
+    IOTHUBI_PROPERTY_RETRY_AFTER
 };
 
 enum { IOTHUBI_MAP_ALONE, IOTHUBI_MAP_OF_BYTES, IOTHUBI_MAP_OF_STRING };
@@ -2205,6 +3105,461 @@ IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **ke
 
 #endif
 
+/* ==== core/properties.h ============================================================================================ */
+
+/* ---- properties: the texts of Plug and Play ----------------------------------------------------------------------- */
+/* Writes property updates and reads what a twin says, as text in memory; it knows no client. What the SDK allocates comes out
+   of the pool of messages, or lies in memory of the caller's. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUB_NO_PROPERTIES) && !defined(IOTHUBI_PROPERTIES_H)
+#define IOTHUBI_PROPERTIES_H
+
+/* ---- writing ---- */
+
+/* What is to be written: either reported or responses is NULL. */
+typedef struct iothubi_properties_tag {
+    const IOTHUB_CLIENT_PROPERTY_REPORTED *reported;
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *responses;
+    size_t count;
+    const char *component;                       /* NULL: the root component */
+} iothubi_properties;
+
+static IOTHUB_CONST char iothubi_properties_component[] = ":{\"__t\":\"c\",";
+static IOTHUB_CONST char iothubi_properties_value[] = "{\"value\":";
+static IOTHUB_CONST char iothubi_properties_result[] = ",\"ac\":";
+static IOTHUB_CONST char iothubi_properties_version[] = ",\"av\":";
+static IOTHUB_CONST char iothubi_properties_description[] = ",\"ad\":";
+
+/* What both kinds have in common. */
+typedef struct iothubi_property_tag {
+    int version;
+    const char *name;
+    const char *value;
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *response;    /* NULL: the property is reported */
+} iothubi_property;
+
+IOTHUBI_PRIVATE void iothubi_properties_at(const iothubi_properties *properties, size_t i, iothubi_property *property)
+{
+    if (properties->reported != NULL) {
+        property->version = properties->reported[i].structVersion;
+        property->name = properties->reported[i].name;
+        property->value = properties->reported[i].value;
+        property->response = NULL;
+    } else {
+        property->version = properties->responses[i].structVersion;
+        property->name = properties->responses[i].name;
+        property->value = properties->responses[i].value;
+        property->response = &properties->responses[i];
+    }
+}
+
+IOTHUBI_PRIVATE int iothubi_properties_are_good(const iothubi_properties *properties)
+{
+    iothubi_property property;
+    iothubi_span text;
+    size_t i;
+    for (i = 0; i < properties->count; ++i) {
+        iothubi_properties_at(properties, i, &property);
+        if (property.version != 1 || property.name == NULL || property.value == NULL) {
+            return 0;
+        }
+        text.at = property.value;
+        text.size = IOTHUB_STRLEN(property.value);
+        if (!iothubi_json_is_value(&text)) {
+            return 0;
+        }
+    }
+    return i != 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_write_signed(iothubi_writer *writer, int value)
+{
+    if (value < 0) {
+        iothubi_write_byte(writer, '-');
+    }
+    iothubi_write_decimal(writer, value < 0 ? 0u - (uint32_t)value : (uint32_t)value);
+}
+
+/* name:value, or name:{"value":value,"ac":result,"av":version,"ad":description}. */
+IOTHUBI_PRIVATE void iothubi_properties_write_one(iothubi_writer *writer, const iothubi_property *property)
+{
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *response = property->response;
+    iothubi_json_write_string(writer, property->name);
+    iothubi_write_byte(writer, ':');
+    if (response != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_properties_value);
+    }
+    iothubi_write(writer, property->value, IOTHUB_STRLEN(property->value));
+    if (response != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_properties_result);
+        iothubi_write_signed(writer, response->result);
+        IOTHUBI_WRITE_CONST(writer, iothubi_properties_version);
+        iothubi_write_signed(writer, response->ackVersion);
+        if (response->description != NULL) {
+            IOTHUBI_WRITE_CONST(writer, iothubi_properties_description);
+            iothubi_json_write_string(writer, response->description);
+        }
+        iothubi_write_byte(writer, '}');
+    }
+}
+
+/* {"name":value,...}, or {"component":{"__t":"c","name":value,...}}. */
+IOTHUBI_PRIVATE void iothubi_properties_write(iothubi_writer *writer, const iothubi_properties *properties)
+{
+    iothubi_property property;
+    size_t i;
+    iothubi_write_byte(writer, '{');
+    if (properties->component != NULL) {
+        iothubi_json_write_string(writer, properties->component);
+        IOTHUBI_WRITE_CONST(writer, iothubi_properties_component);
+    }
+    for (i = 0; i < properties->count; ++i) {
+        if (i != 0) {
+            iothubi_write_byte(writer, ',');
+        }
+        iothubi_properties_at(properties, i, &property);
+        iothubi_properties_write_one(writer, &property);
+    }
+    if (properties->component != NULL) {
+        iothubi_write_byte(writer, '}');
+    }
+    iothubi_write_byte(writer, '}');
+}
+
+/* The text and a NUL. *length: of the text, whether it fits or not. */
+IOTHUBI_APART IOTHUB_CLIENT_RESULT iothubi_properties_put(const iothubi_properties *properties, unsigned char *buffer,
+    size_t size, size_t *length)
+{
+    iothubi_writer writer;
+    if (length == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *length = 0;
+    if ((buffer == NULL && size != 0) || (properties->reported == NULL && properties->responses == NULL)
+        || !iothubi_properties_are_good(properties)) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    iothubi_write_begin(&writer, buffer, 0, size);
+    iothubi_properties_write(&writer, properties);
+    *length = writer.length;
+    if (writer.length >= size) {
+        return IOTHUB_CLIENT_INVALID_SIZE;
+    }
+    buffer[writer.length] = '\0';
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_properties_no_slot(void)
+{
+    return iothubi_creation_error.code == IOTHUB_CODE_POOL_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
+}
+
+/* The same, behind the head of a slot of the pool. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_properties_create(const iothubi_properties *properties, unsigned char **text, size_t *length)
+{
+    struct MAP_HANDLE_DATA_TAG *slot;
+    if (text == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *text = NULL;
+    if (iothubi_properties_put(properties, NULL, 0, length) != IOTHUB_CLIENT_INVALID_SIZE) {
+        return IOTHUB_CLIENT_INVALID_ARG;        /* measured only; no other answer is a text */
+    }
+    slot = iothubi_pool_take(sizeof *slot + 1u, *length);
+    if (slot == NULL) {
+        *length = 0;
+        return iothubi_properties_no_slot();
+    }
+    *text = (unsigned char *)slot + sizeof *slot;
+    return iothubi_properties_put(properties, *text, *length + 1u, length);
+}
+
+/* Both kinds come down to the same description. */
+IOTHUBI_PRIVATE void iothubi_properties_of(iothubi_properties *properties, const IOTHUB_CLIENT_PROPERTY_REPORTED *reported,
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *responses, size_t count, const char *component)
+{
+    properties->reported = reported;
+    properties->responses = responses;
+    properties->count = count;
+    properties->component = component;
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char **serializedProperties, size_t *serializedPropertiesLength)
+{
+    iothubi_properties all;
+    iothubi_properties_of(&all, properties, NULL, numProperties, componentName);
+    return iothubi_properties_create(&all, serializedProperties, serializedPropertiesLength);
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char **serializedProperties, size_t *serializedPropertiesLength)
+{
+    iothubi_properties all;
+    iothubi_properties_of(&all, NULL, properties, numProperties, componentName);
+    return iothubi_properties_create(&all, serializedProperties, serializedPropertiesLength);
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char *buffer, size_t size, size_t *length)
+{
+    iothubi_properties all;
+    iothubi_properties_of(&all, properties, NULL, numProperties, componentName);
+    return iothubi_properties_put(&all, buffer, size, length);
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char *buffer, size_t size, size_t *length)
+{
+    iothubi_properties all;
+    iothubi_properties_of(&all, NULL, properties, numProperties, componentName);
+    return iothubi_properties_put(&all, buffer, size, length);
+}
+
+IOTHUB_DEF void IoTHubClient_Properties_Serializer_Destroy(unsigned char *serializedProperties)
+{
+    if (serializedProperties != NULL) {
+        void *slot = serializedProperties - sizeof(struct MAP_HANDLE_DATA_TAG);
+        iothubi_pool_release((struct MAP_HANDLE_DATA_TAG *)slot);
+    }
+}
+
+/* ---- reading ---- */
+
+struct IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_TAG {
+    struct MAP_HANDLE_DATA_TAG map;              /* first, for the pool; its bytes take the texts of one property */
+    iothubi_span members;                        /* what is left of desired, then of reported */
+    iothubi_span component;                      /* what is left of the component that is open; empty: none is */
+    iothubi_span component_name;
+    iothubi_span reported;                       /* its members, while they are still to come; empty: they are not */
+    int version;
+    IOTHUB_CLIENT_PROPERTY_TYPE type;            /* of members */
+};
+
+IOTHUBI_CHECK(deserializer_head, sizeof(struct IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_TAG) <= IOTHUB_DESERIALIZER_HEAD_BOUND);
+
+/* Names with a meaning; the first two are members of every object that are no properties. */
+enum { IOTHUBI_PROPERTIES_VERSION, IOTHUBI_PROPERTIES_COMPONENT_MARK, IOTHUBI_PROPERTIES_DESIRED, IOTHUBI_PROPERTIES_REPORTED };
+static IOTHUB_CONST char iothubi_properties_names[] = "$version\0__t\0desired\0reported\0";
+
+/* The members of the first object of this name. None of it: nothing is left of them. */
+IOTHUBI_PRIVATE void iothubi_properties_find(const iothubi_span *text, int wanted, iothubi_span *members)
+{
+    iothubi_span rest, name, value;
+    iothubi_json_enter(text, &rest);
+    while (iothubi_json_member(&rest, &name, &value)) {
+        if (iothubi_find_name(iothubi_properties_names, &name) == wanted && iothubi_json_enter(&value, members)) {
+            return;
+        }
+    }
+    members->size = 0;
+}
+
+IOTHUBI_PRIVATE int iothubi_properties_is_component(const iothubi_span *value)
+{
+    iothubi_span rest, name, mark;
+    if (!iothubi_json_enter(value, &rest)) {
+        return 0;
+    }
+    while (iothubi_json_member(&rest, &name, &mark)) {
+        if (iothubi_find_name(iothubi_properties_names, &name) == IOTHUBI_PROPERTIES_COMPONENT_MARK) {
+            return mark.size == 3 && mark.at[1] == 'c';      /* "c": no other value of three bytes has it in the middle */
+        }
+    }
+    return 0;
+}
+
+IOTHUBI_PRIVATE int iothubi_deserializer_begin(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE reader,
+    IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE type, const unsigned char *payload, size_t length)
+{
+    iothubi_json_version scanner;
+    iothubi_span text;
+    uint32_t version;
+    text.at = (const char *)payload;
+    text.size = length;
+    iothubi_json_version_begin(&scanner, type == IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL ? IOTHUBI_VERSION_OF_TWIN : IOTHUBI_VERSION_OF_PATCH);
+    iothubi_json_version_feed(&scanner, payload, length);
+    if (iothubi_json_version_result(&scanner, &version) != IOTHUBI_VERSION_FOUND || version > (unsigned int)-1 >> 1
+        || !iothubi_json_is_value(&text)) {
+        iothubi_error_set(&iothubi_creation_error, IOTHUB_LAYER_CONFIG, IOTHUB_CODE_PROPERTIES_INVALID, 0);
+        return 0;
+    }
+    reader->version = (int)version;
+    reader->type = IOTHUB_CLIENT_PROPERTY_TYPE_WRITABLE;
+    reader->component.size = 0;
+    reader->reported.size = 0;
+    if (type == IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL) {
+        iothubi_properties_find(&text, IOTHUBI_PROPERTIES_DESIRED, &reader->members);
+        iothubi_properties_find(&text, IOTHUBI_PROPERTIES_REPORTED, &reader->reported);
+    } else {
+        iothubi_json_enter(&text, &reader->members);
+    }
+    return 1;
+}
+
+/* The next property of all, and whether it is one of a component that is open. */
+IOTHUBI_PRIVATE int iothubi_deserializer_next(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE reader, iothubi_span *name, iothubi_span *value)
+{
+    for (;;) {
+        iothubi_span *members = reader->component.size != 0 ? &reader->component : &reader->members;
+        if (iothubi_json_member(members, name, value)) {
+            int known = iothubi_find_name(iothubi_properties_names, name);
+            if (known == IOTHUBI_PROPERTIES_VERSION || known == IOTHUBI_PROPERTIES_COMPONENT_MARK) {
+                continue;
+            }
+            if (members == &reader->component || !iothubi_properties_is_component(value)) {
+                return 1;
+            }
+            reader->component_name = *name;
+            iothubi_json_enter(value, &reader->component);
+        } else if (members == &reader->component) {
+            reader->component.size = 0;
+        } else if (reader->reported.size != 0) {
+            reader->members = reader->reported;
+            reader->reported.size = 0;
+            reader->type = IOTHUB_CLIENT_PROPERTY_TYPE_REPORTED_FROM_CLIENT;
+        } else {
+            return 0;
+        }
+    }
+}
+
+/* What was written since start, with a NUL; NULL when it found no room. */
+IOTHUBI_PRIVATE const char *iothubi_deserializer_text(const struct MAP_HANDLE_DATA_TAG *map, iothubi_writer *writer, size_t start)
+{
+    iothubi_write_byte(writer, 0);
+    return writer->length <= map->room ? (const char *)map->bytes + start : NULL;
+}
+
+/* Copies the texts of a property behind each other. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_deserializer_tell(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE reader,
+    const iothubi_span *name, const iothubi_span *value, IOTHUB_CLIENT_PROPERTY_PARSED *property)
+{
+    const struct MAP_HANDLE_DATA_TAG *map = &reader->map;
+    iothubi_writer writer;
+    size_t start = 0;
+    iothubi_write_begin(&writer, map->bytes, 0, map->room);
+    property->propertyType = reader->type;
+    property->componentName = NULL;
+    if (reader->component.size != 0) {
+        iothubi_json_write_meaning(&writer, &reader->component_name);
+        property->componentName = iothubi_deserializer_text(map, &writer, start);
+        start = writer.length;
+    }
+    iothubi_json_write_meaning(&writer, name);
+    property->name = iothubi_deserializer_text(map, &writer, start);
+    start = writer.length;
+    iothubi_write(&writer, value->at, value->size);
+    property->valueType = IOTHUB_CLIENT_PROPERTY_VALUE_STRING;
+    property->value.str = iothubi_deserializer_text(map, &writer, start);
+    property->valueLength = value->size;
+    if (property->value.str != NULL) {
+        return IOTHUB_CLIENT_OK;
+    }
+    iothubi_error_missing(&iothubi_creation_error, map->slot != 0 ? IOTHUB_CODE_POOL_TOO_SMALL : IOTHUB_CODE_BLOCK_TOO_SMALL,
+        writer.length - map->room);
+    return IOTHUB_CLIENT_INVALID_SIZE;
+}
+
+IOTHUBI_PRIVATE int iothubi_deserializer_can(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE type, const unsigned char *payload, size_t length)
+{
+    return (type == IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL || type == IOTHUB_CLIENT_PROPERTY_PAYLOAD_WRITABLE_UPDATES)
+        && payload != NULL && length != 0;
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_Create(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle)
+{
+    struct MAP_HANDLE_DATA_TAG *slot;
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE reader;
+    if (propertiesDeserializerHandle == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *propertiesDeserializerHandle = NULL;
+    if (!iothubi_deserializer_can(payloadType, payload, payloadLength)) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    slot = iothubi_pool_take(sizeof *slot, sizeof *reader - sizeof *slot);
+    if (slot == NULL) {
+        return iothubi_properties_no_slot();
+    }
+    reader = (IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE)(void *)slot;
+    if (!iothubi_deserializer_begin(reader, payloadType, payload, payloadLength)) {
+        iothubi_pool_release(slot);
+        return IOTHUB_CLIENT_ERROR;
+    }
+    *propertiesDeserializerHandle = reader;
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_CreateInPlace(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, void *storage, size_t storage_size,
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle)
+{
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE reader = (IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE)storage;
+    if (propertiesDeserializerHandle == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *propertiesDeserializerHandle = NULL;
+    if (!iothubi_deserializer_can(payloadType, payload, payloadLength) || storage == NULL || (size_t)storage % IOTHUBI_ALIGNMENT != 0) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    if (storage_size < sizeof *reader) {
+        iothubi_error_missing(&iothubi_creation_error, IOTHUB_CODE_BLOCK_TOO_SMALL, sizeof *reader - storage_size);
+        return IOTHUB_CLIENT_INVALID_SIZE;
+    }
+    IOTHUB_MEMSET(&reader->map, 0, sizeof reader->map);
+    reader->map.bytes = (unsigned char *)storage + sizeof *reader;
+    reader->map.room = storage_size - sizeof *reader;
+    if (!iothubi_deserializer_begin(reader, payloadType, payload, payloadLength)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    *propertiesDeserializerHandle = reader;
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetVersion(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, int *propertiesVersion)
+{
+    if (propertiesDeserializerHandle == NULL || propertiesVersion == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *propertiesVersion = propertiesDeserializerHandle->version;
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetNext(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, IOTHUB_CLIENT_PROPERTY_PARSED *property,
+    IOTHUB_BOOL *propertySpecified)
+{
+    iothubi_span name, value;
+    if (propertiesDeserializerHandle == NULL || property == NULL || propertySpecified == NULL
+        || property->structVersion != IOTHUB_CLIENT_PROPERTY_PARSED_STRUCT_VERSION_1) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    *propertySpecified = iothubi_deserializer_next(propertiesDeserializerHandle, &name, &value) != 0;
+    return *propertySpecified ? iothubi_deserializer_tell(propertiesDeserializerHandle, &name, &value, property) : IOTHUB_CLIENT_OK;
+}
+
+IOTHUB_DEF void IoTHubClient_Properties_DeserializerProperty_Destroy(IOTHUB_CLIENT_PROPERTY_PARSED *property)
+{
+    if (property != NULL) {
+        property->value.str = NULL;
+        property->valueLength = 0;
+    }
+}
+
+IOTHUB_DEF void IoTHubClient_Properties_Deserializer_Destroy(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle)
+{
+    if (propertiesDeserializerHandle != NULL) {
+        iothubi_pool_release(&propertiesDeserializerHandle->map);
+    }
+}
+
+#endif
+
 /* ==== core/outbox.h ================================================================================================ */
 
 /* ---- outbox: accepted messages until they are confirmed ----------------------------------------------------------- */
@@ -2232,14 +3587,26 @@ enum {
     IOTHUBI_RECORD_DONE                          /* confirmed; waits for older records to go */
 };
 
+enum {
+    IOTHUBI_RECORD_OF_EVENT,
+    IOTHUBI_RECORD_OF_KEPT_EVENT,                /* its body lies with the caller: behind the entry's bytes is an iothubi_kept */
+    IOTHUBI_RECORD_OF_REPORTED                   /* of a twin: the transport answers it, its own callback confirms it */
+};
+
+typedef struct iothubi_kept_tag {
+    const unsigned char *body;
+    size_t size;
+} iothubi_kept;
+
 typedef struct iothubi_record_tag {
     size_t at;                                   /* first byte in the ring of bytes */
     size_t size;
-    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback;
+    iothubi_function callback;                   /* of the type that kind says */
     void *context;
     uint32_t expires;                            /* tick; only with expiring */
     unsigned char expiring;
     unsigned char state;
+    unsigned char kind;
     unsigned char cuts;                          /* connections lost while it alone was in flight */
 } iothubi_record;
 
@@ -2349,6 +3716,34 @@ IOTHUBI_PRIVATE void iothubi_outbox_done(iothubi_outbox *outbox, iothubi_record 
         outbox->count -= 1;
         outbox->next -= outbox->next != 0;
     }
+}
+
+/* Bytes of a message from so many on that lie in one piece, and where; none: that was all. */
+IOTHUBI_PRIVATE size_t iothubi_outbox_piece(const iothubi_outbox *outbox, const iothubi_record *record, size_t from, const unsigned char **bytes)
+{
+    size_t size = record->size;
+    *bytes = outbox->bytes + record->at + from;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+        iothubi_kept kept;
+        size -= sizeof kept;
+        if (from >= size) {
+            IOTHUB_MEMCPY(&kept, outbox->bytes + record->at + size, sizeof kept);
+            *bytes = kept.body + (from - size);
+            size += kept.size;
+        }
+    }
+    return size - from;
+}
+
+/* Takes memory off the end of the ring for good. NULL: a message lies there, or it is too small. */
+IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve_end(iothubi_outbox *outbox, size_t size)
+{
+    size_t tail = iothubi_outbox_tail(outbox);
+    if (tail > outbox->capacity - size || size > outbox->capacity || (outbox->count != 0 && tail <= iothubi_outbox_head(outbox))) {
+        return NULL;
+    }
+    outbox->capacity -= size;
+    return outbox->bytes + outbox->capacity;
 }
 
 /* Takes memory off the start of the ring for good, for text that the client keeps. NULL: not empty, or too small. */
@@ -2796,6 +4191,1320 @@ IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser,
 
 #endif
 
+/* ==== transports/http/head.h ======================================================================================= */
+
+/* ---- http/head: a request goes out, the head of its answer comes in ------------------------------------------------ */
+/* HTTP/1.1 (RFC 9110, RFC 9112) over a stream, as the filters need it before their own protocol begins. The request is made
+   anew for each window of it, never stored. The answer is read byte by byte, so that what follows its head stays in the stream. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_HTTP_HEAD_H)
+#define IOTHUBI_HTTP_HEAD_H
+
+#define IOTHUBI_HTTP_HEAD_MAXIMUM 4096u          /* bytes of an answer's head, interim ones before it included */
+#define IOTHUBI_HTTP_WINDOW 64u                  /* bytes of a request made at a time */
+
+/* ---- calls of a stream ---- */
+
+enum {
+    IOTHUBI_STREAM_DEAD = -1,                    /* it knows why */
+    IOTHUBI_STREAM_CONTRACT = -2,                /* it answered more than was asked, which is as dead (contract, rule 2) */
+    IOTHUBI_STREAM_MALFORMED = -3                /* it works, but what comes is not HTTP */
+};
+
+/* What a call of a stream moved, of size bytes at most. */
+IOTHUBI_PRIVATE int iothubi_stream_moved(int answer, unsigned int size)
+{
+    return answer < 0 ? (int)IOTHUBI_STREAM_DEAD : (unsigned int)answer > size ? (int)IOTHUBI_STREAM_CONTRACT : answer;
+}
+
+IOTHUBI_PRIVATE int iothubi_stream_read(const IOTHUB_IO *io, unsigned char *bytes, unsigned int size)
+{
+    return iothubi_stream_moved(io->read(io->context, bytes, size), size);
+}
+
+IOTHUBI_PRIVATE int iothubi_stream_write(const IOTHUB_IO *io, const unsigned char *bytes, unsigned int size)
+{
+    return iothubi_stream_moved(io->write(io->context, bytes, size), size);
+}
+
+/* 1: the stream holds nothing back any more. */
+IOTHUBI_PRIVATE int iothubi_stream_push(const IOTHUB_IO *io)
+{
+    unsigned char nothing = 0;
+    int answer = io->write(io->context, &nothing, 0);
+    return answer < 0 ? (int)IOTHUBI_STREAM_DEAD : answer != 0;
+}
+
+/* What the layer above tells of a failed call: NONE is left for the stream's own error to fill. */
+IOTHUBI_PRIVATE IOTHUB_LAYER iothubi_stream_layer(int failure)
+{
+    return failure == IOTHUBI_STREAM_CONTRACT ? IOTHUB_LAYER_PORT : IOTHUB_LAYER_NONE;
+}
+
+/* Options and errors that a filter does not know are those of the stream below. */
+IOTHUBI_PRIVATE int iothubi_stream_set_option(const IOTHUB_IO *io, const char *name, const void *value)
+{
+    return io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_stream_error(const IOTHUB_IO *io, long *raw)
+{
+    *raw = 0;
+    return io->error != NULL ? io->error(io->context, raw) : IOTHUB_LAYER_NONE;
+}
+
+/* ---- the request ---- */
+
+/* Writes the rest of a request, of which *sent bytes are gone. 1: all of it, and pushed; 0: call again; <0: IOTHUBI_STREAM_... */
+IOTHUBI_PRIVATE int iothubi_http_send(const IOTHUB_IO *io, void (*part)(iothubi_writer *writer, const void *context), const void *context,
+    size_t *sent)
+{
+    for (;;) {                                   /* each turn sends something, or is the last */
+        unsigned char window[IOTHUBI_HTTP_WINDOW];
+        iothubi_writer writer;
+        size_t size;
+        int moved;
+        iothubi_write_begin(&writer, window, *sent, sizeof window);
+        part(&writer, context);
+        size = sizeof window - writer.room;
+        if (size == 0) {
+            return iothubi_stream_push(io);
+        }
+        moved = iothubi_stream_write(io, window, (unsigned int)size);
+        if (moved <= 0) {
+            return moved;
+        }
+        *sent += (size_t)moved;
+    }
+}
+
+/* ---- the head of the answer ---- */
+
+typedef struct IOTHUB_HTTP_HEAD_TAG iothubi_http_head;
+
+enum {                                           /* where in the head the next byte stands */
+    IOTHUBI_HTTP_IN_START,                       /* of the status line */
+    IOTHUBI_HTTP_IN_REASON,
+    IOTHUBI_HTTP_AT_LINE,                        /* at the beginning of a header line, or of the empty one */
+    IOTHUBI_HTTP_IN_NAME,
+    IOTHUBI_HTTP_IN_VALUE,
+    IOTHUBI_HTTP_ENDED,
+    IOTHUBI_HTTP_IS_MALFORMED
+};
+
+enum {                                           /* what came */
+    IOTHUBI_HTTP_NOTHING,                        /* yet */
+    IOTHUBI_HTTP_VALUE,                          /* head->byte is the next one of a wanted header's value, head->names its bit */
+    IOTHUBI_HTTP_VALUE_END,
+    IOTHUBI_HTTP_HEAD_END
+};
+
+static IOTHUB_CONST char iothubi_http_start[] = "HTTP/1.0 000";  /* a 0 stands for any digit */
+static IOTHUB_CONST char iothubi_http_token_marks[] = "!#$%&'*+-.^_`|~";
+
+IOTHUBI_PRIVATE void iothubi_http_head_begin(iothubi_http_head *head)
+{
+    IOTHUB_MEMSET(head, 0, sizeof *head);
+}
+
+IOTHUBI_PRIVATE int iothubi_http_lower(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+IOTHUBI_PRIVATE int iothubi_http_is_blank(int c)
+{
+    return c == ' ' || c == '\t';
+}
+
+IOTHUBI_PRIVATE int iothubi_http_malformed(iothubi_http_head *head)
+{
+    head->state = IOTHUBI_HTTP_IS_MALFORMED;
+    return IOTHUBI_STREAM_MALFORMED;
+}
+
+/* RFC 9112 section 4: version and status; the reason is everybody's own, and some leave out even the space before it. */
+IOTHUBI_PRIVATE int iothubi_http_start_byte(iothubi_http_head *head, int c)
+{
+    int expected = IOTHUB_CONST_BYTE(iothubi_http_start + head->at);
+    if (expected != '0' ? c != expected : !iothubi_is_digit(c)) {
+        return iothubi_http_malformed(head);
+    }
+    if (++head->at > sizeof "HTTP/1.0") {        /* the digits behind it and its space */
+        head->status = (unsigned short)(head->status * 10u + (unsigned int)(c - '0'));
+    }
+    if (head->at == sizeof iothubi_http_start - 1u) {
+        head->at = 0;
+        head->state = IOTHUBI_HTTP_IN_REASON;
+    }
+    return IOTHUBI_HTTP_NOTHING;
+}
+
+/* Of the wanted names that begin like the present one, keeps those that go on with c; 0: those that end here. */
+IOTHUBI_PRIVATE void iothubi_http_narrow(iothubi_http_head *head, const char *names, int c)
+{
+    unsigned int kept = 0, bit;
+    for (bit = 1; IOTHUB_CONST_BYTE(names) != 0; bit <<= 1) {
+        if ((head->names & bit) != 0 && IOTHUB_CONST_BYTE(names + head->at) == c) {
+            kept |= bit;
+        }
+        while (IOTHUB_CONST_BYTE(names) != 0) {
+            ++names;
+        }
+        ++names;
+    }
+    head->names = (unsigned char)kept;
+}
+
+/* RFC 9110 section 5.1: a name is a token, whatever its case. Nothing stands between it and its colon. */
+IOTHUBI_PRIVATE int iothubi_http_name_byte(iothubi_http_head *head, const char *names, int c)
+{
+    if (c == ':' && head->at != 0) {
+        iothubi_http_narrow(head, names, 0);
+        head->state = IOTHUBI_HTTP_IN_VALUE;
+        return IOTHUBI_HTTP_NOTHING;
+    }
+    if (!iothubi_is_alphanumeric(c) && iothubi_find_byte(iothubi_http_token_marks, c) < 0) {
+        return iothubi_http_malformed(head);
+    }
+    iothubi_http_narrow(head, names, iothubi_http_lower(c));
+    if (head->at < 255) {                        /* no wanted name is that long */
+        ++head->at;
+    }
+    return IOTHUBI_HTTP_NOTHING;
+}
+
+/* The first byte of a header line. A line that goes on with the last one (RFC 9112 section 5.2) is skipped with it, but what is
+   wanted must stand in one line. */
+IOTHUBI_PRIVATE int iothubi_http_line_byte(iothubi_http_head *head, const char *names, int c)
+{
+    if (iothubi_http_is_blank(c)) {
+        head->state = IOTHUBI_HTTP_IN_VALUE;
+        return head->names == 0 ? (int)IOTHUBI_HTTP_NOTHING : iothubi_http_malformed(head);
+    }
+    head->state = IOTHUBI_HTTP_IN_NAME;
+    head->names = 0xFF;
+    head->at = 0;
+    return iothubi_http_name_byte(head, names, c);
+}
+
+/* A byte of a value or of the reason: printable, a tab, or beyond ASCII (RFC 9110 section 5.5). */
+IOTHUBI_PRIVATE int iothubi_http_text_byte(iothubi_http_head *head, int c)
+{
+    if ((c < ' ' && c != '\t') || c == 0x7F) {
+        return iothubi_http_malformed(head);
+    }
+    if (head->state == IOTHUBI_HTTP_IN_REASON) {
+        if (head->at == 0 && c != ' ') {
+            return iothubi_http_malformed(head); /* a fourth digit */
+        }
+        head->at = 1;
+        return IOTHUBI_HTTP_NOTHING;
+    }
+    head->byte = (unsigned char)c;
+    return head->names != 0 ? IOTHUBI_HTTP_VALUE : IOTHUBI_HTTP_NOTHING;
+}
+
+/* A line ends with CR LF; LF alone is taken as well (RFC 9112 section 2.2), CR alone never. */
+IOTHUBI_PRIVATE int iothubi_http_line_end(iothubi_http_head *head, int c)
+{
+    unsigned int state = head->state;
+    if (state == IOTHUBI_HTTP_IN_START || state == IOTHUBI_HTTP_IN_NAME) {
+        return iothubi_http_malformed(head);
+    }
+    head->carriage_return = c == '\r';
+    if (c == '\r') {
+        return IOTHUBI_HTTP_NOTHING;
+    }
+    head->state = IOTHUBI_HTTP_AT_LINE;
+    if (state == IOTHUBI_HTTP_AT_LINE) {
+        head->state = IOTHUBI_HTTP_ENDED;
+        return head->status >= 100u ? (int)IOTHUBI_HTTP_HEAD_END : iothubi_http_malformed(head);
+    }
+    if (state == IOTHUBI_HTTP_IN_REASON) {
+        head->names = 0xFF;                      /* no line can go on with the status line */
+        return IOTHUBI_HTTP_NOTHING;
+    }
+    return head->names != 0 ? IOTHUBI_HTTP_VALUE_END : IOTHUBI_HTTP_NOTHING;
+}
+
+/* One more byte. names is IOTHUB_CONST: at most eight wanted names in lower case with their NULs, an empty one ends it. Answers what
+   came, or IOTHUBI_STREAM_MALFORMED. */
+IOTHUBI_PRIVATE int iothubi_http_parse(iothubi_http_head *head, const char *names, int c)
+{
+    if (head->state >= IOTHUBI_HTTP_ENDED || head->length >= IOTHUBI_HTTP_HEAD_MAXIMUM || (head->carriage_return && c != '\n')) {
+        return iothubi_http_malformed(head);
+    }
+    ++head->length;
+    if (c == '\r' || c == '\n') {
+        return iothubi_http_line_end(head, c);
+    }
+    switch (head->state) {
+    case IOTHUBI_HTTP_IN_START:
+        return iothubi_http_start_byte(head, c);
+    case IOTHUBI_HTTP_AT_LINE:
+        return iothubi_http_line_byte(head, names, c);
+    case IOTHUBI_HTTP_IN_NAME:
+        return iothubi_http_name_byte(head, names, c);
+    default:
+        return iothubi_http_text_byte(head, c);
+    }
+}
+
+/* An interim answer (RFC 9110 section 15.2) has no body and another one behind it. 101 is the last of its kind. */
+IOTHUBI_PRIVATE int iothubi_http_is_interim(const iothubi_http_head *head)
+{
+    return head->status < 200u && head->status != 101u;
+}
+
+/* Reads up to what is of interest: what came, or IOTHUBI_STREAM_...; NOTHING when nothing is there to read. */
+IOTHUBI_PRIVATE int iothubi_http_next(const IOTHUB_IO *io, iothubi_http_head *head, const char *names)
+{
+    for (;;) {                                   /* IOTHUBI_HTTP_HEAD_MAXIMUM turns at most */
+        unsigned char byte;
+        int event = iothubi_stream_read(io, &byte, 1);
+        if (event <= 0) {
+            return event;
+        }
+        event = iothubi_http_parse(head, names, byte);
+        if (event == IOTHUBI_HTTP_HEAD_END && iothubi_http_is_interim(head)) {
+            unsigned short length = head->length;
+            iothubi_http_head_begin(head);
+            head->length = length;
+        } else if (event != IOTHUBI_HTTP_NOTHING) {
+            return event;
+        }
+    }
+}
+
+#endif
+
+/* ==== transports/http/proxy.h ====================================================================================== */
+
+/* ---- http/proxy: a tunnel through an HTTP proxy, as a filter between TCP and TLS ------------------------------------ */
+/* CONNECT (RFC 9110 section 9.3.6), with Basic authentication (RFC 7617). Public in manual.h, without knowledge of any hub. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_HTTP_PROXY_H)
+#define IOTHUBI_HTTP_PROXY_H
+
+enum {
+    IOTHUBI_PROXY_CLOSED,
+    IOTHUBI_PROXY_CONNECTING,                    /* the stream below is opening, to the proxy or directly */
+    IOTHUBI_PROXY_ASKING,
+    IOTHUBI_PROXY_OPEN,
+    IOTHUBI_PROXY_DEAD                           /* until close */
+};
+
+static IOTHUB_CONST char iothubi_proxy_connect[] = "CONNECT ";
+static IOTHUB_CONST char iothubi_proxy_host[] = " HTTP/1.1\r\nHost: ";
+static IOTHUB_CONST char iothubi_proxy_authorization[] = "\r\nProxy-Authorization: Basic ";
+static IOTHUB_CONST char iothubi_proxy_end[] = "\r\n\r\n";
+static IOTHUB_CONST char iothubi_proxy_no_names[] = "";
+
+/* ---- options ---- */
+
+/* No colon in a user name (RFC 7617 section 2), no control characters in either. */
+IOTHUBI_PRIVATE int iothubi_proxy_is_credential(const char *text, int colon)
+{
+    for (; *text != '\0'; ++text) {
+        int c = (unsigned char)*text;
+        if (c < ' ' || c == 0x7F || c == colon) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_proxy_is_right(const HTTP_PROXY_OPTIONS *options)
+{
+    if (options->host_address == NULL || *options->host_address == '\0' || options->port < 1
+        || (unsigned int)options->port > 65535u || (options->username == NULL) != (options->password == NULL)) {
+        return 0;
+    }
+    return options->username == NULL
+        || (iothubi_proxy_is_credential(options->username, ':') && iothubi_proxy_is_credential(options->password, -1));
+}
+
+IOTHUBI_PRIVATE int iothubi_proxy_set_option(void *context, const char *name, const void *value)
+{
+    static IOTHUB_CONST char names[] = OPTION_HTTP_PROXY "\0";
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    iothubi_span text;
+    text.at = name;
+    text.size = IOTHUB_STRLEN(name);
+    if (iothubi_find_name(names, &text) < 0) {
+        return iothubi_stream_set_option(proxy->below, name, value);
+    }
+    if (proxy->state != IOTHUBI_PROXY_CLOSED && proxy->state != IOTHUBI_PROXY_DEAD) {
+        return -1;                               /* a request that is half sent must not change */
+    }
+    if (value == NULL) {
+        proxy->options.host_address = NULL;
+        return 0;
+    }
+    if (!iothubi_proxy_is_right((const HTTP_PROXY_OPTIONS *)value)) {
+        return -1;
+    }
+    proxy->options = *(const HTTP_PROXY_OPTIONS *)value;
+    return 0;
+}
+
+/* ---- opening ---- */
+
+/* host:port, the form that CONNECT takes and the same one for Host (RFC 9112 section 3.2.3). */
+IOTHUBI_PRIVATE void iothubi_proxy_write_target(iothubi_writer *writer, const IOTHUB_HTTP_PROXY *proxy)
+{
+    iothubi_write_text(writer, proxy->host);
+    iothubi_write_byte(writer, ':');
+    iothubi_write_decimal(writer, proxy->port);
+}
+
+IOTHUBI_PRIVATE void iothubi_proxy_write_request(iothubi_writer *writer, const void *context)
+{
+    const IOTHUB_HTTP_PROXY *proxy = (const IOTHUB_HTTP_PROXY *)context;
+    const char *user = proxy->options.username, *password = proxy->options.password;
+    iothubi_base64 base64;
+    IOTHUBI_WRITE_CONST(writer, iothubi_proxy_connect);
+    iothubi_proxy_write_target(writer, proxy);
+    IOTHUBI_WRITE_CONST(writer, iothubi_proxy_host);
+    iothubi_proxy_write_target(writer, proxy);
+    if (user != NULL) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_proxy_authorization);
+        iothubi_base64_begin(&base64, writer);
+        iothubi_base64_put(&base64, user, IOTHUB_STRLEN(user));
+        iothubi_base64_put(&base64, ":", 1);
+        iothubi_base64_put(&base64, password, IOTHUB_STRLEN(password));
+        iothubi_base64_end(&base64);
+    }
+    IOTHUBI_WRITE_CONST(writer, iothubi_proxy_end);
+}
+
+IOTHUBI_PRIVATE void iothubi_proxy_fail(IOTHUB_HTTP_PROXY *proxy, IOTHUB_LAYER layer, long raw)
+{
+    proxy->state = IOTHUBI_PROXY_DEAD;
+    proxy->layer = (unsigned char)layer;
+    proxy->raw = raw;
+}
+
+/* The target goes into the request, so it must be a host name and nothing else. */
+IOTHUBI_PRIVATE void iothubi_proxy_start(IOTHUB_HTTP_PROXY *proxy, const char *host, unsigned int port)
+{
+    iothubi_span name;
+    name.at = host;
+    name.size = IOTHUB_STRLEN(host);
+    if (!iothubi_is_name(&name, iothubi_host_marks, IOTHUBI_HOST_MAXIMUM)) {
+        iothubi_proxy_fail(proxy, IOTHUB_LAYER_CONFIG, 0);
+        return;
+    }
+    proxy->state = IOTHUBI_PROXY_CONNECTING;
+    proxy->layer = IOTHUB_LAYER_NONE;
+    proxy->host = host;
+    proxy->port = port;
+    proxy->sent = 0;
+    iothubi_http_head_begin(&proxy->head);
+}
+
+IOTHUBI_PRIVATE void iothubi_proxy_connect_below(IOTHUB_HTTP_PROXY *proxy)
+{
+    const IOTHUB_IO *below = proxy->below;
+    const HTTP_PROXY_OPTIONS *options = &proxy->options;
+    int direct = options->host_address == NULL;
+    int result = below->open(below->context, direct ? proxy->host : options->host_address,
+        direct ? proxy->port : (unsigned int)options->port);
+    if (result < 0) {
+        iothubi_proxy_fail(proxy, IOTHUB_LAYER_NONE, 0);
+    } else if (result > 0) {
+        proxy->state = direct ? IOTHUBI_PROXY_OPEN : IOTHUBI_PROXY_ASKING;
+    }
+}
+
+/* Sends the request and reads the answer, neither waiting for the other: a refusal may come early, a tunnel cannot. What follows
+   a head of 2xx is the tunnel's, whatever lengths it names. */
+IOTHUBI_PRIVATE void iothubi_proxy_ask(IOTHUB_HTTP_PROXY *proxy)
+{
+    int sent = iothubi_http_send(proxy->below, iothubi_proxy_write_request, proxy, &proxy->sent);
+    int event = iothubi_http_next(proxy->below, &proxy->head, iothubi_proxy_no_names);
+    if (event == IOTHUBI_HTTP_HEAD_END && sent > 0 && proxy->head.status / 100u == 2u) {
+        proxy->state = IOTHUBI_PROXY_OPEN;
+    } else if (event == IOTHUBI_HTTP_HEAD_END) {
+        iothubi_proxy_fail(proxy, IOTHUB_LAYER_PROXY, (long)proxy->head.status);
+    } else if (event == IOTHUBI_STREAM_MALFORMED) {
+        iothubi_proxy_fail(proxy, IOTHUB_LAYER_PROXY, 0);
+    } else if (event < 0 || sent < 0) {
+        iothubi_proxy_fail(proxy, iothubi_stream_layer(event < 0 ? event : sent), 0);
+    }
+}
+
+IOTHUBI_PRIVATE int iothubi_proxy_open(void *context, const char *host, unsigned int port)
+{
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    if (proxy->state == IOTHUBI_PROXY_CLOSED) {
+        iothubi_proxy_start(proxy, host, port);
+    }
+    if (proxy->state == IOTHUBI_PROXY_CONNECTING) {
+        iothubi_proxy_connect_below(proxy);
+    }
+    if (proxy->state == IOTHUBI_PROXY_ASKING) {
+        iothubi_proxy_ask(proxy);
+    }
+    return proxy->state == IOTHUBI_PROXY_OPEN ? 1 : proxy->state == IOTHUBI_PROXY_DEAD ? -1 : 0;
+}
+
+/* ---- the tunnel ---- */
+
+IOTHUBI_PRIVATE int iothubi_proxy_read(void *context, unsigned char *bytes, unsigned int capacity)
+{
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    return proxy->state == IOTHUBI_PROXY_OPEN ? proxy->below->read(proxy->below->context, bytes, capacity) : -1;
+}
+
+IOTHUBI_PRIVATE int iothubi_proxy_write(void *context, const unsigned char *bytes, unsigned int size)
+{
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    return proxy->state == IOTHUBI_PROXY_OPEN ? proxy->below->write(proxy->below->context, bytes, size) : -1;
+}
+
+/* The last failure is told after close, too. */
+IOTHUBI_PRIVATE void iothubi_proxy_close(void *context)
+{
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    proxy->below->close(proxy->below->context);
+    proxy->state = IOTHUBI_PROXY_CLOSED;
+}
+
+IOTHUBI_PRIVATE int iothubi_proxy_error(void *context, long *raw)
+{
+    IOTHUB_HTTP_PROXY *proxy = (IOTHUB_HTTP_PROXY *)context;
+    if (proxy->layer == IOTHUB_LAYER_NONE) {
+        return iothubi_stream_error(proxy->below, raw);
+    }
+    *raw = proxy->raw;
+    return proxy->layer;
+}
+
+IOTHUB_DEF const IOTHUB_IO *IoTHub_HttpProxyBegin(IOTHUB_HTTP_PROXY *proxy, const IOTHUB_IO *below)
+{
+    IOTHUB_MEMSET(proxy, 0, sizeof *proxy);
+    proxy->below = below;
+    proxy->io.context = proxy;
+    proxy->io.open = iothubi_proxy_open;
+    proxy->io.read = iothubi_proxy_read;
+    proxy->io.write = iothubi_proxy_write;
+    proxy->io.close = iothubi_proxy_close;
+    proxy->io.set_option = iothubi_proxy_set_option;
+    proxy->io.error = iothubi_proxy_error;
+    return &proxy->io;
+}
+
+#endif
+
+/* ==== transports/websocket/sha1.h ================================================================================== */
+
+/* ---- websocket/sha1: the hash of WebSocket's handshake --------------------------------------------------------------- */
+/* RFC 3174. It proves that the other end has read the request as a WebSocket's; it protects nothing, and nothing else may use it. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && defined(IOTHUB_WEBSOCKET) && !defined(IOTHUBI_SHA1_H)
+#define IOTHUBI_SHA1_H
+
+#define IOTHUBI_SHA1_SIZE 20u
+
+/* A byte of the padded message (section 4): the message, 80, zeros, its length in bits as the last eight bytes. */
+IOTHUBI_PRIVATE uint32_t iothubi_sha1_byte(const unsigned char *bytes, size_t size, size_t padded, size_t index)
+{
+    if (index < size) {
+        return bytes[index];
+    }
+    if (index == size) {
+        return 0x80u;
+    }
+    index = padded - 1u - index;
+    return index < 4u ? (uint32_t)size << 3 >> 8u * index & 0xFFu : 0; /* no message here has 2^29 bytes */
+}
+
+IOTHUBI_PRIVATE uint32_t iothubi_sha1_rotate(uint32_t word, unsigned int bits)
+{
+    return (word << bits | word >> (32u - bits)) & 0xFFFFFFFFu;
+}
+
+/* The function of a step, and its constant (section 5). */
+IOTHUBI_PRIVATE uint32_t iothubi_sha1_mix(unsigned int step, uint32_t b, uint32_t c, uint32_t d)
+{
+    if (step < 20u) {
+        return (d ^ (b & (c ^ d))) + 0x5A827999u;
+    }
+    if (step >= 40u && step < 60u) {
+        return ((b & c) | (d & (b | c))) + 0x8F1BBCDCu;
+    }
+    return (b ^ c ^ d) + (step < 40u ? 0x6ED9EBA1u : 0xCA62C1D6u);
+}
+
+/* One block: method 2 (section 6.2), which keeps sixteen words. */
+IOTHUBI_PRIVATE void iothubi_sha1_block(uint32_t *hash, uint32_t *words)
+{
+    uint32_t now[5];
+    unsigned int step;
+    IOTHUB_MEMCPY(now, hash, sizeof now);
+    for (step = 0; step < 80u; ++step) {
+        uint32_t *word = &words[step & 15u], next;
+        if (step >= 16u) {
+            *word = iothubi_sha1_rotate(words[(step + 13u) & 15u] ^ words[(step + 8u) & 15u] ^ words[(step + 2u) & 15u] ^ *word, 1);
+        }
+        next = iothubi_sha1_rotate(now[0], 5) + iothubi_sha1_mix(step, now[1], now[2], now[3]) + now[4] + *word;
+        now[1] = iothubi_sha1_rotate(now[1], 30);
+        IOTHUB_MEMMOVE(now + 1, now, 4u * sizeof now[0]);
+        now[0] = next & 0xFFFFFFFFu;
+    }
+    for (step = 0; step < 5u; ++step) {
+        hash[step] = (hash[step] + now[step]) & 0xFFFFFFFFu;
+    }
+}
+
+/* digest may lie over bytes. */
+IOTHUBI_APART void iothubi_sha1(const unsigned char *bytes, size_t size, unsigned char *digest)
+{
+    uint32_t hash[5], words[16];
+    size_t padded = (size + 8u) / 64u * 64u + 64u, at;
+    unsigned int i;
+    hash[0] = 0x67452301u;
+    hash[1] = 0xEFCDAB89u;
+    hash[2] = 0x98BADCFEu;
+    hash[3] = 0x10325476u;
+    hash[4] = 0xC3D2E1F0u;
+    IOTHUB_MEMSET(words, 0, sizeof words);
+    for (at = 0; at < padded; ++at) {
+        uint32_t *word = &words[at / 4u & 15u];
+        *word = (*word << 8 & 0xFFFFFFFFu) | iothubi_sha1_byte(bytes, size, padded, at);
+        if ((at & 63u) == 63u) {
+            iothubi_sha1_block(hash, words);
+        }
+    }
+    for (i = 0; i < IOTHUBI_SHA1_SIZE; ++i) {
+        digest[i] = (unsigned char)(hash[i / 4u] >> (24u - i % 4u * 8u) & 0xFFu);
+    }
+}
+
+#endif
+
+/* ==== transports/websocket/websocket.h ============================================================================= */
+
+/* ---- websocket: a byte stream in frames, as a filter above TLS ------------------------------------------------------- */
+/* RFC 6455, the client's side, binary messages only, no extensions. What messages and fragments there are is nobody's business:
+   both ends see a stream of bytes. Knows IoT Hub's path (the same on hub, provisioning service and IoT Edge), no protocol above it. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && defined(IOTHUB_WEBSOCKET) && !defined(IOTHUBI_WEBSOCKET_H)
+#define IOTHUBI_WEBSOCKET_H
+
+#define IOTHUBI_WEBSOCKET_PORT 443u
+#define IOTHUBI_WEBSOCKET_WINDOW 64u             /* bytes masked at a time */
+#define IOTHUBI_WEBSOCKET_IDLE_MAXIMUM 4096u     /* bytes that one read may find without a byte to deliver among them */
+#define IOTHUBI_WEBSOCKET_CONTROL_MAXIMUM 125u   /* bytes of payload of ping, pong, close (section 5.5) */
+#define IOTHUBI_WEBSOCKET_KEY_SIZE 16u
+#define IOTHUBI_WEBSOCKET_PROOF_SIZE 60u         /* base64 of the key, and the GUID of section 1.3 */
+
+enum {
+    IOTHUBI_WEBSOCKET_CLOSED,
+    IOTHUBI_WEBSOCKET_CONNECTING,                /* the stream below is opening */
+    IOTHUBI_WEBSOCKET_SEEDING,                   /* waiting for entropy */
+    IOTHUBI_WEBSOCKET_ASKING,                    /* request and answer */
+    IOTHUBI_WEBSOCKET_OPEN,
+    IOTHUBI_WEBSOCKET_DEAD                       /* until close */
+};
+
+enum {                                           /* the first byte of a frame (section 5.2) */
+    IOTHUBI_WEBSOCKET_CONTINUATION = 0,
+    IOTHUBI_WEBSOCKET_TEXT = 1,
+    IOTHUBI_WEBSOCKET_BINARY = 2,
+    IOTHUBI_WEBSOCKET_CLOSE = 8,                 /* from here on control frames */
+    IOTHUBI_WEBSOCKET_PING = 9,
+    IOTHUBI_WEBSOCKET_PONG = 10,
+    IOTHUBI_WEBSOCKET_RESERVED = 0x70,
+    IOTHUBI_WEBSOCKET_FINAL = 0x80,
+    IOTHUBI_WEBSOCKET_MASKED = 0x80              /* of the second byte */
+};
+
+enum {                                           /* status codes of a close (section 7.4.1) */
+    IOTHUBI_WEBSOCKET_NORMAL = 1000,
+    IOTHUBI_WEBSOCKET_PROTOCOL_ERROR = 1002,
+    IOTHUBI_WEBSOCKET_UNSUPPORTED = 1003,
+    IOTHUBI_WEBSOCKET_NO_STATUS = 1005,          /* never sent */
+    IOTHUBI_WEBSOCKET_POLICY = 1008,
+    IOTHUBI_WEBSOCKET_TOO_BIG = 1009
+};
+
+enum {                                           /* what the next byte that arrives is */
+    IOTHUBI_WEBSOCKET_IN_FIRST,
+    IOTHUBI_WEBSOCKET_IN_LENGTH,
+    IOTHUBI_WEBSOCKET_IN_LENGTH_16,
+    IOTHUBI_WEBSOCKET_IN_LENGTH_64,
+    IOTHUBI_WEBSOCKET_IN_PAYLOAD
+};
+
+/* Only while it opens. */
+typedef struct iothubi_websocket_opening_tag {
+    const char *host;
+    unsigned int port;
+    iothubi_http_head head;
+    size_t sent;                                 /* bytes of the request */
+    unsigned char key[IOTHUBI_WEBSOCKET_KEY_SIZE];
+    unsigned char proof[IOTHUBI_WEBSOCKET_PROOF_SIZE]; /* is hashed; then its digest, and behind it the text that the answer must show */
+    unsigned char matched;                       /* bytes of the present value that are as wanted */
+    unsigned char good, bad;                     /* the bits of the headers that had the wanted value, or another one */
+} iothubi_websocket_opening;
+
+struct iothubi_websocket {
+    /* small things first: small machines reach them with their shortest instructions */
+    unsigned char state;
+    unsigned char layer;                         /* of the last failure here; NONE: the stream below knows */
+    unsigned char certificate;                   /* a client certificate is configured */
+    unsigned char write_dead;                    /* the stream below takes no more; it may still have something to read */
+    unsigned char unpushed;                      /* a pong, or the rest of one, is not pushed yet */
+    unsigned char pinged;                        /* a ping wants its answer, */
+    unsigned char ping_size;                     /* with so many bytes */
+    unsigned char in_place;                      /* what comes next */
+    unsigned char in_first;                      /* the first byte of the frame that arrives */
+    unsigned char in_message;                    /* a message has begun, its last frame has not come */
+    unsigned char in_bytes;                      /* of a control frame's payload; or of a long length, still to come */
+    unsigned char out_header[8];                 /* of the frame on its way; its first byte is 0 between frames */
+    unsigned short out_size;                     /* its payload */
+    unsigned short out_at;                       /* bytes of it that are gone, header included */
+    uint32_t in_left;                            /* bytes of payload still to come; before: its length as far as it is known */
+    long raw;                                    /* of the last failure: HTTP status or close code; before: what came of that code */
+    const IOTHUB_IO *below;
+    const IOTHUB_PLATFORM *platform;             /* of which it needs random */
+    const char *subprotocol;                     /* IOTHUB_CONST text */
+    IOTHUB_IO io;                                /* what the filter gives */
+    union {
+        iothubi_websocket_opening opening;
+        unsigned char ping[IOTHUBI_WEBSOCKET_CONTROL_MAXIMUM]; /* payload of the ping to answer */
+    } room;
+};
+
+/* ---- failures ---- */
+
+IOTHUBI_PRIVATE void iothubi_websocket_fail(struct iothubi_websocket *websocket, IOTHUB_LAYER layer, long raw)
+{
+    websocket->state = IOTHUBI_WEBSOCKET_DEAD;
+    websocket->layer = (unsigned char)layer;
+    websocket->raw = raw;
+}
+
+/* ---- opening handshake (section 4.1) ---- */
+
+/* The headers of the answer that matter, a bit for each, in the order of the names. */
+enum {
+    IOTHUBI_WEBSOCKET_UPGRADE = 1,
+    IOTHUBI_WEBSOCKET_CONNECTION = 2,
+    IOTHUBI_WEBSOCKET_ACCEPT = 4,
+    IOTHUBI_WEBSOCKET_PROTOCOL = 8,
+    IOTHUBI_WEBSOCKET_EXTENSIONS = 16
+};
+
+static IOTHUB_CONST char iothubi_websocket_names[] =
+    "upgrade\0connection\0sec-websocket-accept\0sec-websocket-protocol\0sec-websocket-extensions\0";
+static IOTHUB_CONST char iothubi_websocket_upgrade[] = "websocket";
+static IOTHUB_CONST char iothubi_websocket_connection[] = "upgrade";
+static IOTHUB_CONST char iothubi_websocket_guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+static IOTHUB_CONST char iothubi_websocket_get[] = "GET /$iothub/websocket";
+static IOTHUB_CONST char iothubi_websocket_no_certificate[] = "?iothub-no-client-cert=true";
+static IOTHUB_CONST char iothubi_websocket_host[] = " HTTP/1.1\r\nHost: ";
+static IOTHUB_CONST char iothubi_websocket_fields[] =
+    "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ";
+static IOTHUB_CONST char iothubi_websocket_key[] = "\r\nSec-WebSocket-Key: ";
+static IOTHUB_CONST char iothubi_websocket_end[] = "\r\n\r\n";
+
+/* Without the query the front end asks for a client certificate by a TLS renegotiation, in which small stacks hang. */
+IOTHUBI_PRIVATE void iothubi_websocket_write_request(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_websocket *websocket = (const struct iothubi_websocket *)context;
+    const iothubi_websocket_opening *opening = &websocket->room.opening;
+    size_t size;
+    IOTHUBI_WRITE_CONST(writer, iothubi_websocket_get);
+    if (!websocket->certificate) {
+        IOTHUBI_WRITE_CONST(writer, iothubi_websocket_no_certificate);
+    }
+    IOTHUBI_WRITE_CONST(writer, iothubi_websocket_host);
+    iothubi_write_text(writer, opening->host);
+    if (opening->port != IOTHUBI_WEBSOCKET_PORT) {
+        iothubi_write_byte(writer, ':');
+        iothubi_write_decimal(writer, opening->port);
+    }
+    IOTHUBI_WRITE_CONST(writer, iothubi_websocket_fields);
+    for (size = 0; IOTHUB_CONST_BYTE(websocket->subprotocol + size) != 0; ++size) {
+    }
+    IOTHUBI_WRITE_CONST_BYTES(writer, websocket->subprotocol, size);
+    IOTHUBI_WRITE_CONST(writer, iothubi_websocket_key);
+    iothubi_write_base64(writer, opening->key, sizeof opening->key);
+    IOTHUBI_WRITE_CONST(writer, iothubi_websocket_end);
+}
+
+/* A key that nobody can guess, and the digest that proves that it was read. */
+IOTHUBI_PRIVATE void iothubi_websocket_seed(struct iothubi_websocket *websocket)
+{
+    iothubi_websocket_opening *opening = &websocket->room.opening;
+    iothubi_writer writer;
+    websocket->layer = IOTHUB_LAYER_ENTROPY;
+    if (websocket->platform->random(websocket->platform->context, opening->key, sizeof opening->key) < 0) {
+        return;
+    }
+    websocket->layer = IOTHUB_LAYER_NONE;
+    iothubi_write_begin(&writer, opening->proof, 0, sizeof opening->proof);
+    iothubi_write_base64(&writer, opening->key, sizeof opening->key);
+    IOTHUBI_WRITE_CONST(&writer, iothubi_websocket_guid);
+    iothubi_sha1(opening->proof, sizeof opening->proof, opening->proof);
+    iothubi_write_begin(&writer, opening->proof + IOTHUBI_SHA1_SIZE, 0, sizeof opening->proof - IOTHUBI_SHA1_SIZE);
+    iothubi_write_base64(&writer, opening->proof, IOTHUBI_SHA1_SIZE);
+    iothubi_write_byte(&writer, 0);
+    websocket->state = IOTHUBI_WEBSOCKET_ASKING;
+}
+
+/* A character of the value that a header must have; 0 behind its last one. No extension was asked for. */
+IOTHUBI_PRIVATE int iothubi_websocket_expected(const struct iothubi_websocket *websocket, unsigned int header, unsigned int at)
+{
+    switch (header) {
+    case IOTHUBI_WEBSOCKET_ACCEPT:
+        return websocket->room.opening.proof[IOTHUBI_SHA1_SIZE + at];
+    case IOTHUBI_WEBSOCKET_UPGRADE:
+        return IOTHUB_CONST_BYTE(iothubi_websocket_upgrade + at);
+    case IOTHUBI_WEBSOCKET_CONNECTION:
+        return IOTHUB_CONST_BYTE(iothubi_websocket_connection + at);
+    case IOTHUBI_WEBSOCKET_PROTOCOL:
+        return IOTHUB_CONST_BYTE(websocket->subprotocol + at);
+    default:
+        return 0;
+    }
+}
+
+#define IOTHUBI_WEBSOCKET_OTHER 255u             /* matched: it is another value */
+
+/* Is c, of a wanted header's value, as expected? Only the accept's base64 minds the case. */
+IOTHUBI_PRIVATE int iothubi_websocket_is_expected(const struct iothubi_websocket *websocket, unsigned int header, unsigned int at, int c)
+{
+    int expected = iothubi_websocket_expected(websocket, header, at);
+    return c == expected || (header != IOTHUBI_WEBSOCKET_ACCEPT && iothubi_http_lower(c) == iothubi_http_lower(expected));
+}
+
+/* The next byte of a wanted header's value; 0: its end. Connection is a list (RFC 9110 section 5.6.1), of which one member matters. */
+IOTHUBI_PRIVATE void iothubi_websocket_value(struct iothubi_websocket *websocket, int c)
+{
+    iothubi_websocket_opening *opening = &websocket->room.opening;
+    unsigned int header = opening->head.names, at = opening->matched;
+    int list = header == IOTHUBI_WEBSOCKET_CONNECTION;
+    int whole = at != IOTHUBI_WEBSOCKET_OTHER && iothubi_websocket_expected(websocket, header, at) == 0;
+    if (c == 0 || (c == ',' && list)) {
+        opening->good = (unsigned char)(opening->good | (whole ? header : 0u));
+        opening->bad = (unsigned char)(opening->bad | (whole || list ? 0u : header));
+        opening->matched = 0;
+    } else if (iothubi_http_is_blank(c)) {       /* it may stand before and behind */
+        opening->matched = (unsigned char)(at == 0 || whole ? at : IOTHUBI_WEBSOCKET_OTHER);
+    } else if (at != IOTHUBI_WEBSOCKET_OTHER) {
+        opening->matched = (unsigned char)(iothubi_websocket_is_expected(websocket, header, at, c) ? at + 1u : IOTHUBI_WEBSOCKET_OTHER);
+    }
+}
+
+/* The head of the answer is complete. A server that names no subprotocol is believed: what follows shows what it speaks. */
+IOTHUBI_PRIVATE void iothubi_websocket_judge(struct iothubi_websocket *websocket, int sent)
+{
+    const iothubi_websocket_opening *opening = &websocket->room.opening;
+    unsigned int needed = IOTHUBI_WEBSOCKET_UPGRADE | IOTHUBI_WEBSOCKET_CONNECTION | IOTHUBI_WEBSOCKET_ACCEPT;
+    long status = (long)opening->head.status;
+    if (status != 101) {
+        iothubi_websocket_fail(websocket, IOTHUB_LAYER_HUB, status);
+    } else if (sent <= 0 || opening->bad != 0 || (opening->good & needed) != needed) {
+        iothubi_websocket_fail(websocket, IOTHUB_LAYER_PROTOCOL, status);
+    } else {
+        websocket->state = IOTHUBI_WEBSOCKET_OPEN;
+    }
+}
+
+/* Sends the request and reads the answer, neither waiting for the other. */
+IOTHUBI_PRIVATE void iothubi_websocket_ask(struct iothubi_websocket *websocket)
+{
+    iothubi_websocket_opening *opening = &websocket->room.opening;
+    int sent = iothubi_http_send(websocket->below, iothubi_websocket_write_request, websocket, &opening->sent);
+    int event = iothubi_http_next(websocket->below, &opening->head, iothubi_websocket_names);
+    while (event == IOTHUBI_HTTP_VALUE || event == IOTHUBI_HTTP_VALUE_END) {
+        iothubi_websocket_value(websocket, event == IOTHUBI_HTTP_VALUE ? opening->head.byte : 0);
+        event = iothubi_http_next(websocket->below, &opening->head, iothubi_websocket_names);
+    }
+    if (event == IOTHUBI_HTTP_HEAD_END) {
+        iothubi_websocket_judge(websocket, sent);
+    } else if (event == IOTHUBI_STREAM_MALFORMED) {
+        iothubi_websocket_fail(websocket, IOTHUB_LAYER_PROTOCOL, 0);
+    } else if (event < 0 || sent < 0) {
+        iothubi_websocket_fail(websocket, iothubi_stream_layer(event < 0 ? event : sent), 0);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_websocket_connect_below(struct iothubi_websocket *websocket)
+{
+    const iothubi_websocket_opening *opening = &websocket->room.opening;
+    int result = websocket->below->open(websocket->below->context, opening->host, opening->port);
+    if (result < 0) {
+        iothubi_websocket_fail(websocket, IOTHUB_LAYER_NONE, 0);
+    } else if (result > 0) {
+        websocket->state = IOTHUBI_WEBSOCKET_SEEDING;
+    }
+}
+
+/* ---- frames that leave ---- */
+
+/* A payload of ours never needs more than 16 bits of length. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_header_size(const struct iothubi_websocket *websocket)
+{
+    return websocket->out_size < 126u ? 6u : 8u;
+}
+
+/* Announces a frame, with a fresh mask as the last four bytes of its header (section 5.3). False while there is no entropy. */
+IOTHUBI_PRIVATE int iothubi_websocket_announce(struct iothubi_websocket *websocket, unsigned int opcode, unsigned int size)
+{
+    unsigned char *header = websocket->out_header;
+    const IOTHUB_PLATFORM *platform = websocket->platform;
+    websocket->out_size = (unsigned short)size;
+    if (platform->random(platform->context, header + iothubi_websocket_header_size(websocket) - 4u, 4) < 0) {
+        return 0;
+    }
+    websocket->out_at = 0;
+    header[0] = (unsigned char)(IOTHUBI_WEBSOCKET_FINAL | opcode);
+    header[1] = (unsigned char)(IOTHUBI_WEBSOCKET_MASKED | size);
+    if (size >= 126u) {
+        header[1] = IOTHUBI_WEBSOCKET_MASKED | 126u;
+        header[2] = (unsigned char)(size >> 8);
+        header[3] = (unsigned char)(size & 0xFFu);
+    }
+    return 1;
+}
+
+/* Bytes of the frame's payload that are gone. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_paid(const struct iothubi_websocket *websocket)
+{
+    unsigned int header = iothubi_websocket_header_size(websocket);
+    return websocket->out_at > header ? websocket->out_at - header : 0u;
+}
+
+/* Fills a window with what comes next of the frame: the rest of its header, and the next size bytes of its payload, masked. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_fill(const struct iothubi_websocket *websocket, unsigned char *window,
+    const unsigned char *payload, unsigned int size)
+{
+    unsigned int header = iothubi_websocket_header_size(websocket), at = websocket->out_at, used = 0;
+    for (; used < IOTHUBI_WEBSOCKET_WINDOW && (at < header || size != 0); ++at) {
+        if (at < header) {
+            window[used++] = websocket->out_header[at];
+        } else {
+            window[used++] = *payload++ ^ websocket->out_header[header - 4u + ((at - header) & 3u)];
+            --size;
+        }
+    }
+    return used;
+}
+
+/* Moves the frame on, with the next size bytes of its payload: all that it still owes, or fewer. Answers how many of them were taken. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_move(struct iothubi_websocket *websocket, const unsigned char *payload, unsigned int size)
+{
+    unsigned int start = iothubi_websocket_paid(websocket), taken = 0, used;
+    int moved;
+    do {                                         /* each turn sends a window, or is the last */
+        unsigned char window[IOTHUBI_WEBSOCKET_WINDOW];
+        used = iothubi_websocket_fill(websocket, window, payload + taken, size - taken);
+        moved = iothubi_stream_write(websocket->below, window, used);
+        if (moved < 0) {
+            websocket->write_dead = 1;
+            websocket->layer = (unsigned char)iothubi_stream_layer(moved);
+            return taken;
+        }
+        websocket->out_at = (unsigned short)(websocket->out_at + (unsigned int)moved);
+        taken = iothubi_websocket_paid(websocket) - start;
+    } while ((unsigned int)moved == used && taken < size);
+    if (websocket->out_at == iothubi_websocket_header_size(websocket) + websocket->out_size) {
+        websocket->out_header[0] = 0;
+    }
+    return taken;
+}
+
+IOTHUBI_PRIVATE void iothubi_websocket_push(struct iothubi_websocket *websocket)
+{
+    int pushed = iothubi_stream_push(websocket->below);
+    websocket->write_dead = pushed < 0;
+    websocket->unpushed = pushed == 0;
+}
+
+IOTHUBI_PRIVATE int iothubi_websocket_is_answering(const struct iothubi_websocket *websocket)
+{
+    return websocket->out_header[0] == (IOTHUBI_WEBSOCKET_FINAL | IOTHUBI_WEBSOCKET_PONG);
+}
+
+/* What the filter holds itself: the answer to the newest ping (section 5.5.3), between frames. A frame of the caller's is finished by
+   the caller, whose next bytes are the rest of it. */
+IOTHUBI_PRIVATE void iothubi_websocket_flush(struct iothubi_websocket *websocket)
+{
+    if (websocket->write_dead || websocket->state != IOTHUBI_WEBSOCKET_OPEN) {
+        return;
+    }
+    if (websocket->pinged && websocket->out_header[0] == 0
+        && iothubi_websocket_announce(websocket, IOTHUBI_WEBSOCKET_PONG, websocket->ping_size)) {
+        websocket->pinged = 0;
+    }
+    if (iothubi_websocket_is_answering(websocket)) {
+        unsigned int paid = iothubi_websocket_paid(websocket);
+        iothubi_websocket_move(websocket, websocket->room.ping + paid, websocket->out_size - paid);
+        websocket->unpushed = 1;
+    }
+    if (websocket->unpushed && !websocket->write_dead) {
+        iothubi_websocket_push(websocket);
+    }
+}
+
+/* The end: a close frame with this code (NO_STATUS: without one), if it can leave at once, between frames. It is not waited for. */
+IOTHUBI_PRIVATE void iothubi_websocket_say_close(struct iothubi_websocket *websocket, unsigned int code)
+{
+    unsigned char payload[2];
+    unsigned int size = code != IOTHUBI_WEBSOCKET_NO_STATUS ? 2u : 0u;
+    if (websocket->write_dead || websocket->out_header[0] != 0 || !iothubi_websocket_announce(websocket, IOTHUBI_WEBSOCKET_CLOSE, size)) {
+        return;
+    }
+    payload[0] = (unsigned char)(code >> 8);
+    payload[1] = (unsigned char)(code & 0xFFu);
+    iothubi_websocket_move(websocket, payload, size);
+    if (!websocket->write_dead) {
+        iothubi_websocket_push(websocket);
+    }
+}
+
+/* The peer broke the protocol (section 7.1.7). */
+IOTHUBI_PRIVATE void iothubi_websocket_refuse(struct iothubi_websocket *websocket, unsigned int code)
+{
+    iothubi_websocket_say_close(websocket, code);
+    iothubi_websocket_fail(websocket, IOTHUB_LAYER_PROTOCOL, (long)code);
+}
+
+/* ---- frames that arrive ---- */
+
+/* May a peer send this close code (section 7.4)? */
+IOTHUBI_PRIVATE int iothubi_websocket_is_code(unsigned int code)
+{
+    return (code >= 1000u && code <= 1014u && (code < 1004u || code > 1006u)) || (code >= 3000u && code < 5000u);
+}
+
+/* The peer ends the connection: it gets its code back (section 5.5.1). */
+IOTHUBI_PRIVATE void iothubi_websocket_got_close(struct iothubi_websocket *websocket)
+{
+    unsigned int code = IOTHUBI_WEBSOCKET_NO_STATUS;
+    if (websocket->in_bytes != 0) {
+        code = (unsigned int)websocket->raw;
+        if (!iothubi_websocket_is_code(code)) {  /* nor is half a code one */
+            iothubi_websocket_refuse(websocket, IOTHUBI_WEBSOCKET_PROTOCOL_ERROR);
+            return;
+        }
+    }
+    iothubi_websocket_say_close(websocket, code);
+    iothubi_websocket_fail(websocket, IOTHUB_LAYER_HUB, (long)code);
+}
+
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_opcode(const struct iothubi_websocket *websocket)
+{
+    return websocket->in_first & 15u;
+}
+
+IOTHUBI_PRIVATE void iothubi_websocket_got_frame(struct iothubi_websocket *websocket)
+{
+    websocket->in_place = IOTHUBI_WEBSOCKET_IN_FIRST;
+    if (iothubi_websocket_opcode(websocket) == IOTHUBI_WEBSOCKET_CLOSE) {
+        iothubi_websocket_got_close(websocket);
+    } else if (iothubi_websocket_opcode(websocket) == IOTHUBI_WEBSOCKET_PING) {
+        websocket->pinged = 1;
+        websocket->ping_size = websocket->in_bytes;
+    }
+}
+
+/* Is this how a frame may begin now? The code to close with, or 0. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_check_first(const struct iothubi_websocket *websocket)
+{
+    unsigned int opcode = iothubi_websocket_opcode(websocket);
+    int right;
+    if (opcode == IOTHUBI_WEBSOCKET_TEXT) {
+        return IOTHUBI_WEBSOCKET_UNSUPPORTED;
+    }
+    if (opcode >= IOTHUBI_WEBSOCKET_CLOSE) {     /* control frames stand alone, also between those of a message */
+        right = opcode <= IOTHUBI_WEBSOCKET_PONG && (websocket->in_first & IOTHUBI_WEBSOCKET_FINAL) != 0;
+    } else {
+        right = opcode == (websocket->in_message ? (unsigned int)IOTHUBI_WEBSOCKET_CONTINUATION : (unsigned int)IOTHUBI_WEBSOCKET_BINARY);
+    }
+    return right && (websocket->in_first & IOTHUBI_WEBSOCKET_RESERVED) == 0 ? 0u : (unsigned int)IOTHUBI_WEBSOCKET_PROTOCOL_ERROR;
+}
+
+/* A ping's answer, or a close's code, has a place now. An older ping that is not answered yet gives way; but while its answer is stuck
+   in the middle, the new one has no room for its payload: it counts as answered by that one, and is skipped like a pong. */
+IOTHUBI_PRIVATE void iothubi_websocket_begin_bytes(struct iothubi_websocket *websocket, unsigned int size)
+{
+    websocket->in_bytes = (unsigned char)size;
+    websocket->raw = 0;
+    if (iothubi_websocket_opcode(websocket) == IOTHUBI_WEBSOCKET_PING) {
+        if (iothubi_websocket_is_answering(websocket)) {
+            websocket->in_first = IOTHUBI_WEBSOCKET_FINAL | IOTHUBI_WEBSOCKET_PONG;
+        } else {
+            websocket->pinged = 0;
+        }
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_websocket_begin_payload(struct iothubi_websocket *websocket)
+{
+    websocket->in_place = IOTHUBI_WEBSOCKET_IN_PAYLOAD;
+    if (websocket->in_left == 0) {
+        iothubi_websocket_got_frame(websocket);
+    }
+}
+
+/* The second byte: never a mask from a server (section 5.1), and the length, or how many bytes it has. */
+IOTHUBI_PRIVATE void iothubi_websocket_length_byte(struct iothubi_websocket *websocket, unsigned int byte)
+{
+    int control = iothubi_websocket_opcode(websocket) >= IOTHUBI_WEBSOCKET_CLOSE;
+    if ((byte & IOTHUBI_WEBSOCKET_MASKED) != 0 || (control && byte > IOTHUBI_WEBSOCKET_CONTROL_MAXIMUM)) {
+        iothubi_websocket_refuse(websocket, IOTHUBI_WEBSOCKET_PROTOCOL_ERROR);
+        return;
+    }
+    if (control) {
+        iothubi_websocket_begin_bytes(websocket, byte);
+    } else {
+        websocket->in_message = (websocket->in_first & IOTHUBI_WEBSOCKET_FINAL) == 0;
+    }
+    websocket->in_left = 0;
+    if (byte == 126u) {
+        websocket->in_place = IOTHUBI_WEBSOCKET_IN_LENGTH_16;
+        websocket->in_bytes = 2;
+    } else if (byte == 127u) {
+        websocket->in_place = IOTHUBI_WEBSOCKET_IN_LENGTH_64;
+        websocket->in_bytes = 8;
+    } else {
+        websocket->in_left = byte;
+        iothubi_websocket_begin_payload(websocket);
+    }
+}
+
+/* A byte of a long length, which must be in its shortest form. Ours end at 31 bits. */
+IOTHUBI_PRIVATE void iothubi_websocket_long_length_byte(struct iothubi_websocket *websocket, unsigned int byte)
+{
+    uint32_t least = websocket->in_place == IOTHUBI_WEBSOCKET_IN_LENGTH_16 ? 126u : 0x10000u;
+    if (websocket->in_left > 0x7FFFFFu) {
+        iothubi_websocket_refuse(websocket, IOTHUBI_WEBSOCKET_TOO_BIG);
+        return;
+    }
+    websocket->in_left = websocket->in_left << 8 | byte;
+    if (--websocket->in_bytes != 0) {
+        return;
+    }
+    if (websocket->in_left < least) {
+        iothubi_websocket_refuse(websocket, IOTHUBI_WEBSOCKET_PROTOCOL_ERROR);
+    } else {
+        iothubi_websocket_begin_payload(websocket);
+    }
+}
+
+/* A byte before the payload. */
+IOTHUBI_PRIVATE void iothubi_websocket_header_byte(struct iothubi_websocket *websocket, unsigned int byte)
+{
+    unsigned int code;
+    switch (websocket->in_place) {
+    case IOTHUBI_WEBSOCKET_IN_FIRST:
+        websocket->in_first = (unsigned char)byte;
+        websocket->in_place = IOTHUBI_WEBSOCKET_IN_LENGTH;
+        code = iothubi_websocket_check_first(websocket);
+        if (code != 0) {
+            iothubi_websocket_refuse(websocket, code);
+        }
+        break;
+    case IOTHUBI_WEBSOCKET_IN_LENGTH:
+        iothubi_websocket_length_byte(websocket, byte);
+        break;
+    default:
+        iothubi_websocket_long_length_byte(websocket, byte);
+        break;
+    }
+}
+
+/* Payload of a control frame: of a ping all, of a close its code, of a pong nothing is kept. */
+IOTHUBI_PRIVATE void iothubi_websocket_control_bytes(struct iothubi_websocket *websocket, const unsigned char *bytes, size_t size)
+{
+    size_t at = websocket->in_bytes - (size_t)websocket->in_left;
+    switch (iothubi_websocket_opcode(websocket)) {
+    case IOTHUBI_WEBSOCKET_PING:
+        IOTHUB_MEMCPY(websocket->room.ping + at, bytes, size);
+        break;
+    case IOTHUBI_WEBSOCKET_CLOSE:
+        for (; at < 2u && size != 0; ++at, --size) {
+            websocket->raw = websocket->raw << 8 | *bytes++;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* Takes the frames out of what arrived; the payload moves to the front. Answers its size. */
+IOTHUBI_PRIVATE unsigned int iothubi_websocket_unframe(struct iothubi_websocket *websocket, unsigned char *bytes, unsigned int size)
+{
+    unsigned int at = 0, kept = 0;
+    while (at < size && websocket->state == IOTHUBI_WEBSOCKET_OPEN) {
+        unsigned int run = size - at;
+        if (websocket->in_place != IOTHUBI_WEBSOCKET_IN_PAYLOAD) {
+            iothubi_websocket_header_byte(websocket, bytes[at]);
+            ++at;
+            continue;
+        }
+        if (run > websocket->in_left) {
+            run = (unsigned int)websocket->in_left;
+        }
+        if (iothubi_websocket_opcode(websocket) >= IOTHUBI_WEBSOCKET_CLOSE) {
+            iothubi_websocket_control_bytes(websocket, bytes + at, run);
+        } else {
+            IOTHUB_MEMMOVE(bytes + kept, bytes + at, run);
+            kept += run;
+        }
+        at += run;
+        websocket->in_left -= run;
+        if (websocket->in_left == 0) {
+            iothubi_websocket_got_frame(websocket);
+        }
+    }
+    return kept;
+}
+
+/* ---- the stream ---- */
+
+IOTHUBI_PRIVATE void iothubi_websocket_start(struct iothubi_websocket *websocket, const char *host, unsigned int port)
+{
+    websocket->state = IOTHUBI_WEBSOCKET_CONNECTING;
+    websocket->layer = IOTHUB_LAYER_NONE;
+    websocket->raw = 0;
+    IOTHUB_MEMSET(&websocket->room, 0, sizeof websocket->room);
+    websocket->room.opening.host = host;
+    websocket->room.opening.port = port;
+    websocket->write_dead = websocket->unpushed = websocket->out_header[0] = 0;
+    websocket->in_place = IOTHUBI_WEBSOCKET_IN_FIRST;
+    websocket->in_message = websocket->pinged = 0;
+}
+
+IOTHUBI_PRIVATE int iothubi_websocket_open(void *context, const char *host, unsigned int port)
+{
+    struct iothubi_websocket *websocket = (struct iothubi_websocket *)context;
+    if (websocket->state == IOTHUBI_WEBSOCKET_CLOSED) {
+        iothubi_websocket_start(websocket, host, port);
+    }
+    if (websocket->state == IOTHUBI_WEBSOCKET_CONNECTING) {
+        iothubi_websocket_connect_below(websocket);
+    }
+    if (websocket->state == IOTHUBI_WEBSOCKET_SEEDING) {
+        iothubi_websocket_seed(websocket);
+    }
+    if (websocket->state == IOTHUBI_WEBSOCKET_ASKING) {
+        iothubi_websocket_ask(websocket);
+    }
+    return websocket->state == IOTHUBI_WEBSOCKET_OPEN ? 1 : websocket->state == IOTHUBI_WEBSOCKET_DEAD ? -1 : 0;
+}
+
+/* Frames without payload do not end it: 0 must mean that nothing more is there. A peer that sends nothing else is cut. */
+IOTHUBI_PRIVATE int iothubi_websocket_read(void *context, unsigned char *bytes, unsigned int capacity)
+{
+    struct iothubi_websocket *websocket = (struct iothubi_websocket *)context;
+    unsigned int idle = 0;
+    if (websocket->state != IOTHUBI_WEBSOCKET_OPEN) {
+        return -1;
+    }
+    iothubi_websocket_flush(websocket);
+    while (websocket->state == IOTHUBI_WEBSOCKET_OPEN) {
+        int got = iothubi_stream_read(websocket->below, bytes, capacity);
+        unsigned int kept;
+        if (got == 0) {
+            return 0;
+        }
+        if (got < 0) {
+            iothubi_websocket_fail(websocket, iothubi_stream_layer(got), 0);
+            break;
+        }
+        kept = iothubi_websocket_unframe(websocket, bytes, (unsigned int)got);
+        iothubi_websocket_flush(websocket);
+        if (kept != 0) {
+            return (int)kept;
+        }
+        idle += (unsigned int)got;
+        if (websocket->state == IOTHUBI_WEBSOCKET_OPEN && idle > IOTHUBI_WEBSOCKET_IDLE_MAXIMUM) {
+            iothubi_websocket_refuse(websocket, IOTHUBI_WEBSOCKET_POLICY);
+        }
+    }
+    return -1;
+}
+
+/* Takes no more than the rest of the frame that is on its way; between frames, begins one that has all of size. */
+IOTHUBI_PRIVATE int iothubi_websocket_write(void *context, const unsigned char *bytes, unsigned int size)
+{
+    struct iothubi_websocket *websocket = (struct iothubi_websocket *)context;
+    unsigned int taken, owed;
+    if (websocket->state != IOTHUBI_WEBSOCKET_OPEN) {
+        return -1;
+    }
+    iothubi_websocket_flush(websocket);
+    if (websocket->write_dead) {
+        return -1;
+    }
+    if (size == 0) {
+        iothubi_websocket_push(websocket);
+        return websocket->write_dead ? -1 : !websocket->unpushed && !websocket->pinged && !iothubi_websocket_is_answering(websocket);
+    }
+    if (iothubi_websocket_is_answering(websocket)
+        || (websocket->out_header[0] == 0 && !iothubi_websocket_announce(websocket, IOTHUBI_WEBSOCKET_BINARY, size))) {
+        return 0;
+    }
+    owed = websocket->out_size - iothubi_websocket_paid(websocket);
+    taken = iothubi_websocket_move(websocket, bytes, size < owed ? size : owed);
+    return taken == 0 && websocket->write_dead ? -1 : (int)taken;
+}
+
+/* The last failure is told after close, too. */
+IOTHUBI_PRIVATE void iothubi_websocket_close(void *context)
+{
+    struct iothubi_websocket *websocket = (struct iothubi_websocket *)context;
+    if (websocket->state == IOTHUBI_WEBSOCKET_OPEN) {
+        iothubi_websocket_say_close(websocket, IOTHUBI_WEBSOCKET_NORMAL);
+    }
+    websocket->below->close(websocket->below->context);
+    websocket->state = IOTHUBI_WEBSOCKET_CLOSED;
+}
+
+IOTHUBI_PRIVATE int iothubi_websocket_set_option(void *context, const char *name, const void *value)
+{
+    return iothubi_stream_set_option(((struct iothubi_websocket *)context)->below, name, value);
+}
+
+IOTHUBI_PRIVATE int iothubi_websocket_error(void *context, long *raw)
+{
+    const struct iothubi_websocket *websocket = (const struct iothubi_websocket *)context;
+    if (websocket->layer == IOTHUB_LAYER_NONE) {
+        return iothubi_stream_error(websocket->below, raw);
+    }
+    *raw = websocket->raw;
+    return websocket->layer;
+}
+
+/* A WebSocket over a stream. All that is given is kept. subprotocol is IOTHUB_CONST text; certificate: one for the client is configured. */
+IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_websocket_begin(struct iothubi_websocket *websocket, const IOTHUB_IO *below,
+    const IOTHUB_PLATFORM *platform, const char *subprotocol, int certificate)
+{
+    IOTHUB_MEMSET(websocket, 0, sizeof *websocket);
+    websocket->below = below;
+    websocket->platform = platform;
+    websocket->subprotocol = subprotocol;
+    websocket->certificate = certificate != 0;
+    websocket->io.context = websocket;
+    websocket->io.open = iothubi_websocket_open;
+    websocket->io.read = iothubi_websocket_read;
+    websocket->io.write = iothubi_websocket_write;
+    websocket->io.close = iothubi_websocket_close;
+    websocket->io.set_option = iothubi_websocket_set_option;
+    websocket->io.error = iothubi_websocket_error;
+    return &websocket->io;
+}
+
+#endif
+
 /* ==== transports/mqtt/session.h ==================================================================================== */
 
 /* ---- mqtt/session: one connection's handshake, flow and liveness -------------------------------------------------- */
@@ -2810,8 +5519,11 @@ IOTHUBI_APART iothubi_mqtt_event iothubi_mqtt_parse(iothubi_mqtt_parser *parser,
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
 #define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
-/* What is being written. */
-enum { IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT };
+/* What is being written. From SUBSCRIBE on it is the features' business. */
+enum {
+    IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT,
+    IOTHUBI_MQTT_OUT_SUBSCRIBE, IOTHUBI_MQTT_OUT_UNSUBSCRIBE, IOTHUBI_MQTT_OUT_PUBACK, IOTHUBI_MQTT_OUT_GET, IOTHUBI_MQTT_OUT_ANSWER
+};
 
 enum { IOTHUBI_MQTT_PING_NONE, IOTHUBI_MQTT_PING_WANTED, IOTHUBI_MQTT_PING_SENT };
 
@@ -2841,6 +5553,7 @@ typedef struct iothubi_mqtt_session_tag {
     unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
     unsigned char acknowledgement_backoff;       /* doublings of that deadline */
     unsigned char timely;                        /* acknowledgements in time since the last late one */
+    unsigned char reported_waits;                /* reported states may not be sent now */
     iothubi_mqtt_parser parser;
     size_t part;                                 /* bytes taken of the packet that is being written */
     size_t promised;                             /* bytes offered and not yet taken: they must come first */
@@ -2868,6 +5581,7 @@ IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, con
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
     session->connect_wanted = 1;
     session->connected = 0;
+    session->reported_waits = 1;
     session->ping = IOTHUBI_MQTT_PING_NONE;
     session->leaving = IOTHUBI_MQTT_STAYING;
     session->round_left = session->window;
@@ -2903,17 +5617,24 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
-/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. */
+/* May this record be sent? */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
+{
+    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && record->kind == IOTHUBI_RECORD_OF_REPORTED);
+}
+
+/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. A body
+   that lies with the caller ends a run. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
     size_t size = 0, end = 0;
     unsigned int i;
-    while (outbox->next < outbox->count && iothubi_outbox_record(outbox, outbox->next)->state == IOTHUBI_RECORD_DONE) {
-        outbox->next += 1;                       /* expired before its turn came */
+    while (outbox->next < outbox->count && !iothubi_mqtt_is_due(session, iothubi_outbox_record(outbox, outbox->next))) {
+        outbox->next += 1;                       /* expired before its turn came, or it waits */
     }
     for (i = outbox->next; i < outbox->count && outbox->in_flight < session->window && size < IOTHUBI_IO_MAXIMUM; ++i) {
         iothubi_record *record = iothubi_outbox_record(outbox, i);
-        if (record->state != IOTHUBI_RECORD_QUEUED || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
+        if (!iothubi_mqtt_is_due(session, record) || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
             break;
         }
         if (!session->connected) {
@@ -2927,12 +5648,16 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
         outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
         end = record->at + record->size;
         size += record->size;
+        if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+            size -= sizeof(iothubi_kept);
+            break;
+        }
     }
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
-/* What is being written; at the boundary of two packets: what comes next. */
-IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox)
+/* What is being written; at the boundary of two packets: what comes next. wanted: a packet of the features, or NOTHING. */
+IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox, int wanted)
 {
     if (session->out != IOTHUBI_MQTT_OUT_NOTHING) {
         return session->out;
@@ -2946,6 +5671,8 @@ IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothu
         return IOTHUBI_MQTT_OUT_NOTHING;
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
+    } else if (wanted != IOTHUBI_MQTT_OUT_NOTHING) {
+        session->out = (unsigned char)wanted;
     } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
         session->promised = iothubi_mqtt_promise_run(session, outbox);
         if (session->promised != 0) {
@@ -2981,10 +5708,19 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
     } else if (session->out == IOTHUBI_MQTT_OUT_PING) {
         session->ping = IOTHUBI_MQTT_PING_SENT;
         session->asked_tick = now;
-    } else {
+    } else if (session->out == IOTHUBI_MQTT_OUT_DISCONNECT) {
         session->leaving = IOTHUBI_MQTT_LEFT;
     }
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* Bytes of a message behind the first so many. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+{
+    const unsigned char *bytes;
+    size_t size = iothubi_outbox_piece(outbox, record, part, &bytes);
+    return record->kind != IOTHUBI_RECORD_OF_KEPT_EVENT || part >= record->size - sizeof(iothubi_kept) ? size
+        : size + iothubi_outbox_piece(outbox, record, part + size, &bytes);
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
@@ -3004,7 +5740,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_session_taken(iothubi_mqtt_session 
         return NULL;
     }
     record = iothubi_outbox_record(outbox, outbox->next);
-    left = record->size - session->part;
+    left = iothubi_mqtt_left(outbox, record, session->part);
     if (taken < left) {
         session->promised -= taken;
         session->part += taken;
@@ -3043,7 +5779,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         return NULL;
     }
     record = iothubi_outbox_record(outbox, index);
-    if (record->state != IOTHUBI_RECORD_SENT) {
+    if (record->state != IOTHUBI_RECORD_SENT || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
         return NULL;
     }
     outbox->in_flight -= 1;
@@ -3087,7 +5823,8 @@ IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *sessi
         }
         iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
-    if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT) {
+    if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT
+        && outbox->records[outbox->first].kind != IOTHUBI_RECORD_OF_REPORTED) {
         iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
             (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
@@ -3097,6 +5834,701 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_ping(iothubi_mqtt_session *session, ui
 {
     session->ping = IOTHUBI_MQTT_PING_WANTED;
     session->asked_tick = now;
+}
+
+#endif
+
+/* ==== transports/mqtt/topic.h ====================================================================================== */
+
+/* ---- mqtt/topic: what IoT Hub says in the topics of what it sends -------------------------------------------------- */
+/* Reads a topic as it arrives, in pieces of any size: the path says what it is, the property bag behind it becomes a map in the
+   inbox. Paths and the names of others are dropped at once, so that only what the application may ask for takes room. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_TOPIC_H)
+#define IOTHUBI_MQTT_TOPIC_H
+
+/* What arrives. */
+enum {
+    IOTHUBI_KIND_UNKNOWN,
+    IOTHUBI_KIND_MESSAGE,                        /* cloud-to-device, or to an input */
+    IOTHUBI_KIND_ANSWER,                         /* to a twin request */
+    IOTHUBI_KIND_PATCH,                          /* of the desired properties */
+    IOTHUBI_KIND_METHOD
+};
+
+/* What becomes of its body. */
+enum {
+    IOTHUBI_BODY_UNDECIDED,                      /* the topic is still being read */
+    IOTHUBI_BODY_WHOLE,                          /* it is put together in the inbox */
+    IOTHUBI_BODY_IN_PIECES,                      /* it goes to the piece callback */
+    IOTHUBI_BODY_SKIPPED,                        /* it finds no room, or cannot be taken now */
+    IOTHUBI_BODY_IGNORED                         /* it is nobody's */
+};
+
+/* Where in the topic. A segment of the path is text that must be there, or (VALUE_OF_...) somebody's name. */
+enum {
+    IOTHUBI_AT_ROOT,
+    IOTHUBI_AT_VALUE_OF_DEVICE, IOTHUBI_AT_DEVICE, IOTHUBI_AT_MESSAGES,
+    IOTHUBI_AT_VALUE_OF_MODULE, IOTHUBI_AT_MODULE, IOTHUBI_AT_VALUE_OF_INPUT,
+    IOTHUBI_AT_HUB, IOTHUBI_AT_TWIN, IOTHUBI_AT_VALUE_OF_STATUS, IOTHUBI_AT_TWIN_PATCH, IOTHUBI_AT_PROPERTIES,
+    IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD,
+    IOTHUBI_AT_NAME, IOTHUBI_AT_VALUE,           /* in the bag */
+    IOTHUBI_AT_NOWHERE,                          /* nothing that we know */
+    IOTHUBI_AT_BAG                               /* + IOTHUBI_KIND: the path is over */
+};
+
+typedef struct iothubi_inbound_tag {
+    struct MAP_HANDLE_DATA_TAG map;              /* bytes NULL: nothing is arriving; a body that is put together lies behind its room */
+    void *handle;                                /* that the application gets: of a message, or of a method that is answered later */
+    uint32_t total;                              /* bytes of the body */
+    uint32_t offset;                             /* of these, how many came */
+    size_t start;                                /* of the entry that is being read, in the map's bytes */
+    size_t escape;                               /* where there may be an escape, in the map's bytes; room: nowhere */
+    size_t missing;                              /* bytes that found no room */
+    unsigned short status;                       /* of an answer */
+    unsigned char at;
+    unsigned char kind;
+    unsigned char body;
+    unsigned char answer;                        /* of the application, to the last piece */
+    unsigned char dropping;                      /* a value that nobody asks for */
+} iothubi_inbound;
+
+static IOTHUB_CONST char iothubi_topic_words[] =
+    "devices\0$iothub\0messages\0modules\0devicebound\0inputs\0twin\0methods\0res\0PATCH\0properties\0desired\0POST\0";
+
+/* For each word: behind what it must stand, and what comes behind it. */
+static IOTHUB_CONST unsigned char iothubi_topic_steps[] = {
+    IOTHUBI_AT_ROOT, IOTHUBI_AT_VALUE_OF_DEVICE,
+    IOTHUBI_AT_ROOT, IOTHUBI_AT_HUB,
+    IOTHUBI_AT_DEVICE, IOTHUBI_AT_MESSAGES,
+    IOTHUBI_AT_DEVICE, IOTHUBI_AT_VALUE_OF_MODULE,
+    IOTHUBI_AT_MESSAGES, IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE,
+    IOTHUBI_AT_MODULE, IOTHUBI_AT_VALUE_OF_INPUT,
+    IOTHUBI_AT_HUB, IOTHUBI_AT_TWIN,
+    IOTHUBI_AT_HUB, IOTHUBI_AT_METHODS,
+    IOTHUBI_AT_TWIN, IOTHUBI_AT_VALUE_OF_STATUS,
+    IOTHUBI_AT_TWIN, IOTHUBI_AT_TWIN_PATCH,
+    IOTHUBI_AT_TWIN_PATCH, IOTHUBI_AT_PROPERTIES,
+    IOTHUBI_AT_PROPERTIES, IOTHUBI_AT_BAG + IOTHUBI_KIND_PATCH,
+    IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD
+};
+
+/* Names in a bag, in the order of the tags below; the last ones are read by nobody. */
+static IOTHUB_CONST char iothubi_bag_names[] =
+    "$.mid\0$.cid\0$.ct\0$.ce\0$.ctime\0$.uid\0$.cdid\0$.cmid\0$rid\0$version\0retry-after\0"
+    "$.to\0$.on\0$.exp\0iothub-ack\0iothub-operation\0";
+static IOTHUB_CONST unsigned char iothubi_bag_tags[] = {
+    IOTHUBI_PROPERTY_MESSAGE_ID, IOTHUBI_PROPERTY_CORRELATION_ID, IOTHUBI_PROPERTY_CONTENT_TYPE, IOTHUBI_PROPERTY_CONTENT_ENCODING,
+    IOTHUBI_PROPERTY_CREATION_TIME, IOTHUBI_PROPERTY_USER_ID, IOTHUBI_PROPERTY_CONNECTION_DEVICE_ID,
+    IOTHUBI_PROPERTY_CONNECTION_MODULE_ID, IOTHUBI_PROPERTY_REQUEST_ID, IOTHUBI_PROPERTY_VERSION, IOTHUBI_PROPERTY_RETRY_AFTER
+};
+
+/* Where a body is put together. */
+IOTHUBI_PRIVATE unsigned char *iothubi_inbound_body(const iothubi_inbound *inbound)
+{
+    return inbound->map.bytes + inbound->map.room;
+}
+
+/* A new topic; what is kept of it goes into room bytes. */
+IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned char *bytes, size_t room)
+{
+    IOTHUB_MEMSET(inbound, 0, sizeof *inbound);
+    inbound->map.bytes = bytes;
+    inbound->map.room = room;
+    inbound->map.kind = IOTHUBI_MAP_OF_BYTES;
+    inbound->map.used = 1;               /* the tag of the entry that is being read */
+    inbound->escape = room;
+    if (room == 0) {
+        inbound->missing = 1;
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_inbound_put(iothubi_inbound *inbound, int c)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    if (map->used < map->room) {
+        map->bytes[map->used++] = (unsigned char)c;
+    } else {
+        inbound->missing += 1;
+    }
+}
+
+/* Takes back the bytes of the entry that is being read, its tag excepted. */
+IOTHUBI_PRIVATE void iothubi_inbound_drop(iothubi_inbound *inbound)
+{
+    inbound->map.used = inbound->start + 1u;
+    inbound->escape = inbound->map.room;
+}
+
+/* The entry is complete; the next one starts behind it. */
+IOTHUBI_PRIVATE void iothubi_inbound_keep(iothubi_inbound *inbound, int tag)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    iothubi_inbound_put(inbound, '\0');
+    if (inbound->missing == 0) {
+        map->bytes[inbound->start] = (unsigned char)tag;
+        inbound->start = map->used;
+        iothubi_inbound_put(inbound, 0);
+    }
+}
+
+/* The text of the entry that is being read. */
+IOTHUBI_PRIVATE void iothubi_inbound_text(const iothubi_inbound *inbound, iothubi_span *text)
+{
+    const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    text->at = (const char *)map->bytes + inbound->start + 1u;
+    text->size = map->used - inbound->start - 1u;
+}
+
+IOTHUBI_PRIVATE int iothubi_hex_value(int c)
+{
+    return iothubi_is_digit(c) ? c - '0' : (c & 0x0F) + 9;
+}
+
+/* A byte of a name or value in a bag. An escape is decoded when its last digit comes; what is none stays as it is, and so
+   does %00, which would end the text. Request ids are opaque: they stay as they are. */
+IOTHUBI_PRIVATE void iothubi_inbound_put_decoded(iothubi_inbound *inbound, int c)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    unsigned char *escape = map->bytes + inbound->escape;
+    if (inbound->kind == IOTHUBI_KIND_MESSAGE) {
+        if (c == '%') {
+            inbound->escape = map->used;
+        } else if (!iothubi_is_hex(c)) {
+            inbound->escape = map->room;
+        } else if (map->used - inbound->escape == 2) {
+            int value = iothubi_hex_value(escape[1]) << 4 | iothubi_hex_value(c);
+            if (value != 0) {
+                map->used = inbound->escape;
+                c = value;
+            }
+            inbound->escape = map->room;
+        }
+    }
+    iothubi_inbound_put(inbound, c);
+}
+
+/* The name of a property is complete: a system property keeps its tag instead, what nobody reads is dropped. */
+IOTHUBI_PRIVATE void iothubi_bag_name_end(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    iothubi_span name;
+    int index, request, tag = IOTHUBI_PROPERTY_APPLICATION;
+    iothubi_inbound_text(inbound, &name);
+    index = iothubi_find_name(iothubi_bag_names, &name);
+    request = index >= 8 && index < (int)sizeof iothubi_bag_tags; /* the three that messages do not have */
+    if (index >= 0 && request == (inbound->kind != IOTHUBI_KIND_MESSAGE)) {
+        inbound->dropping = index >= (int)sizeof iothubi_bag_tags;
+        if (!inbound->dropping) {
+            tag = IOTHUB_CONST_BYTE(iothubi_bag_tags + index);
+        }
+        iothubi_inbound_drop(inbound);
+    } else {
+        iothubi_inbound_put(inbound, '\0');
+    }
+    if (inbound->missing == 0) {
+        map->bytes[inbound->start] = (unsigned char)tag;
+    }
+    inbound->escape = map->room;
+    inbound->at = IOTHUBI_AT_VALUE;
+}
+
+/* A property is complete. Of two with one name the later counts. */
+IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    size_t start = inbound->start, end;
+    int tag;
+    inbound->at = IOTHUBI_AT_NAME;
+    if (inbound->dropping || inbound->missing != 0) {
+        inbound->dropping = 0;
+        iothubi_inbound_drop(inbound);
+        return;
+    }
+    tag = map->bytes[start];
+    iothubi_inbound_keep(inbound, tag);
+    end = map->used;
+    if (inbound->missing == 0) {
+        map->used = start;                       /* only earlier ones are looked for */
+        start = iothubi_map_remove(map, tag, tag == IOTHUBI_PROPERTY_APPLICATION ? (const char *)map->bytes + start + 1 : NULL, start);
+        if (start != 0) {                        /* it closed the gap up to the new one only */
+            IOTHUB_MEMMOVE(map->bytes + map->used, map->bytes + map->used + start, end - start - map->used);
+        }
+        inbound->start -= start;
+        map->used = end - start;
+    }
+    inbound->escape = map->room;
+}
+
+/* A segment of the path is complete. */
+IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const iothubi_identity *identity)
+{
+    iothubi_span text, id;
+    uint32_t number;
+    int next = IOTHUBI_AT_NOWHERE, word, good;
+    iothubi_inbound_text(inbound, &text);
+    switch (inbound->at) {
+    case IOTHUBI_AT_VALUE_OF_DEVICE:
+    case IOTHUBI_AT_VALUE_OF_MODULE:
+        iothubi_span_of(&id, inbound->at == IOTHUBI_AT_VALUE_OF_DEVICE ? identity->text[IOTHUBI_DEVICE_ID] : IOTHUBI_MODULE_OF(identity));
+        good = id.size != 0 && id.size == text.size && IOTHUB_MEMCMP(id.at, text.at, id.size) == 0;
+        next = good ? inbound->at + 1 : IOTHUBI_AT_NOWHERE;
+        break;
+    case IOTHUBI_AT_VALUE_OF_STATUS:
+        if (iothubi_read_decimal(text.at, text.size, &number) && number < 1000) {
+            inbound->status = (unsigned short)number;
+            next = IOTHUBI_AT_BAG + IOTHUBI_KIND_ANSWER;
+        }
+        break;
+    case IOTHUBI_AT_VALUE_OF_INPUT:
+        iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_INPUT_NAME);
+        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE;
+        break;
+    case IOTHUBI_AT_VALUE_OF_METHOD:
+        iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_METHOD_NAME);
+        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_METHOD;
+        break;
+    default:
+        word = iothubi_find_name(iothubi_topic_words, &text);
+        if (word >= 0 && IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word) == inbound->at) {
+            next = IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word + 1);
+        }
+        break;
+    }
+    if (next >= IOTHUBI_AT_BAG) {
+        inbound->kind = (unsigned char)(next - IOTHUBI_AT_BAG);
+        next = IOTHUBI_AT_NAME;
+    }
+    inbound->at = (unsigned char)next;
+    iothubi_inbound_drop(inbound);
+}
+
+/* The next bytes of the topic. */
+IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_identity *identity, const unsigned char *bytes, size_t size)
+{
+    for (; size != 0 && inbound->at != IOTHUBI_AT_NOWHERE; --size) {
+        int c = *bytes++;
+        if (inbound->at < IOTHUBI_AT_NAME) {
+            if (c != '/') {
+                iothubi_inbound_put(inbound, c);
+            } else {
+                iothubi_topic_segment_end(inbound, identity);
+            }
+        } else if (c == '&') {
+            if (inbound->at == IOTHUBI_AT_NAME) {    /* a name alone: its value is empty */
+                iothubi_bag_name_end(inbound);
+            }
+            iothubi_bag_value_end(inbound);
+        } else if (c == '=' && inbound->at == IOTHUBI_AT_NAME) {
+            iothubi_bag_name_end(inbound);
+        } else if (!inbound->dropping
+            && !(c == '?' && inbound->at == IOTHUBI_AT_NAME && inbound->map.used == inbound->start + 1u)) {
+            iothubi_inbound_put_decoded(inbound, c); /* '?' before a name is none of it */
+        }
+    }
+}
+
+/* The topic is over. The map then ends with its last complete entry. */
+IOTHUBI_PRIVATE void iothubi_topic_end(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    if (inbound->at == IOTHUBI_AT_NAME && map->used > inbound->start + 1u) {
+        iothubi_bag_name_end(inbound);
+    }
+    if (inbound->at == IOTHUBI_AT_VALUE) {
+        iothubi_bag_value_end(inbound);
+    }
+    map->used = inbound->start;
+}
+
+#endif
+
+/* ==== core/mailbox.h =============================================================================================== */
+
+/* ---- mailbox: received messages that are kept, and the acknowledgements that are owed ------------------------------ */
+/* Two tables in memory that it is given. It knows no protocol: an id names a message on this connection, 0 none.
+
+   Handles are slots, never addresses in the inbox; they are given in turn, so that a stale one is recognised for long. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MAILBOX_H)
+#define IOTHUBI_MAILBOX_H
+
+#define IOTHUBI_OWED_BESIDES 8u                  /* acknowledgements beside those of kept messages: settled, not yet written */
+#define IOTHUBI_OWED_PATIENCE_S 30u              /* an accepted message waits so long for earlier ones; the hub's lock is 60 s */
+
+typedef struct iothubi_held_tag {
+    struct IOTHUB_MESSAGE_HANDLE_DATA_TAG message; /* first: a handle is its slot */
+    unsigned short id;                           /* 0: of an earlier connection, or it wants no acknowledgement */
+    unsigned char used;
+} iothubi_held;
+
+typedef struct iothubi_owed_tag {
+    unsigned short id;
+    unsigned char accepted;                      /* else undecided */
+    unsigned char since_s;                       /* low byte of the uptime when it was accepted */
+} iothubi_owed;
+
+/* A module's handler for one input. */
+typedef struct iothubi_input_tag {
+    struct iothubi_input_tag *next;
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback; /* NULL: nobody's now */
+    void *context;
+    char name[1];                                /* as long as it is */
+} iothubi_input;
+
+typedef struct iothubi_mailbox_tag {
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC message_callback; /* for all messages that are no input's */
+    void *message_context;
+    iothubi_input *inputs;
+    uint32_t received_time;                      /* wall clock of the last message; 0: none yet */
+    uint32_t oversize;                           /* a hash of the message that did not fit ... */
+    unsigned char oversize_seen;                 /* ... so often */
+    iothubi_held *held;
+    iothubi_owed *owed;                          /* in order of arrival */
+    unsigned short writing;                      /* the acknowledgement that is being written; 0: none */
+    unsigned char slots;
+    unsigned char turn;                          /* the slot to look at first */
+    unsigned char owed_count;
+} iothubi_mailbox;
+
+#define IOTHUBI_MAILBOX_SIZE(slots) \
+    (sizeof(iothubi_mailbox) + (slots) * sizeof(iothubi_held) + ((slots) + IOTHUBI_OWED_BESIDES) * sizeof(iothubi_owed))
+
+/* The mailbox lies in memory of IOTHUBI_MAILBOX_SIZE(slots) zero bytes. */
+IOTHUBI_PRIVATE void iothubi_mailbox_begin(iothubi_mailbox *mailbox, unsigned int slots)
+{
+    mailbox->held = (iothubi_held *)(void *)(mailbox + 1);
+    mailbox->owed = (iothubi_owed *)(void *)(mailbox->held + slots);
+    mailbox->slots = (unsigned char)slots;
+}
+
+/* A free slot, or NULL. */
+IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_slot(iothubi_mailbox *mailbox)
+{
+    unsigned int i, at = mailbox->turn;
+    for (i = 0; i < mailbox->slots; ++i) {
+        if (!mailbox->held[at].used) {
+            mailbox->turn = (unsigned char)at;
+            return mailbox->held + at;
+        }
+        at = at + 1u < mailbox->slots ? at + 1u : 0;
+    }
+    return NULL;
+}
+
+IOTHUBI_PRIVATE void iothubi_mailbox_use(iothubi_mailbox *mailbox, iothubi_held *held)
+{
+    held->used = 1;
+    mailbox->turn = (unsigned char)(mailbox->turn + 1 < mailbox->slots ? mailbox->turn + 1 : 0);
+}
+
+/* The slot that this handle is, or NULL: it is settled, or never was one. */
+IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_find(const iothubi_mailbox *mailbox, IOTHUB_MESSAGE_HANDLE message)
+{
+    unsigned int i;
+    for (i = 0; i < mailbox->slots; ++i) {
+        if (&mailbox->held[i].message == message) {
+            return mailbox->held[i].used ? mailbox->held + i : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Where the inbox is free again behind what is held; start: where it may begin. */
+IOTHUBI_PRIVATE unsigned char *iothubi_mailbox_end(const iothubi_mailbox *mailbox, unsigned char *start)
+{
+    unsigned int i;
+    for (i = 0; i < mailbox->slots; ++i) {
+        const iothubi_held *held = mailbox->held + i;
+        unsigned char *end = held->message.map.bytes + held->message.map.room + held->message.body_size;
+        if (held->used && end > start) {
+            start = end;
+        }
+    }
+    return start;
+}
+
+/* The index of a message that is owed, or owed_count. */
+IOTHUBI_PRIVATE unsigned int iothubi_owed_find(const iothubi_mailbox *mailbox, unsigned int id)
+{
+    unsigned int i = 0;
+    while (i < mailbox->owed_count && mailbox->owed[i].id != id) {
+        ++i;
+    }
+    return i;
+}
+
+IOTHUBI_PRIVATE int iothubi_owed_is_full(const iothubi_mailbox *mailbox)
+{
+    return mailbox->owed_count == mailbox->slots + IOTHUBI_OWED_BESIDES;
+}
+
+/* A message came; there is room. */
+IOTHUBI_PRIVATE void iothubi_owed_add(iothubi_mailbox *mailbox, unsigned int id)
+{
+    iothubi_owed *owed = mailbox->owed + mailbox->owed_count++;
+    owed->id = (unsigned short)id;
+    owed->accepted = 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_owed_remove(iothubi_mailbox *mailbox, unsigned int index)
+{
+    iothubi_owed *owed = mailbox->owed + index;
+    mailbox->owed_count = (unsigned char)(mailbox->owed_count - 1);
+    IOTHUB_MEMMOVE(owed, owed + 1, (mailbox->owed_count - index) * sizeof *owed);
+}
+
+/* The application decided. What is not accepted is never acknowledged. */
+IOTHUBI_PRIVATE void iothubi_owed_decide(iothubi_mailbox *mailbox, unsigned int id, int accepted, uint32_t now_s)
+{
+    unsigned int index = iothubi_owed_find(mailbox, id);
+    if (index == mailbox->owed_count) {
+        return;
+    }
+    if (accepted) {
+        mailbox->owed[index].accepted = 1;
+        mailbox->owed[index].since_s = (unsigned char)(now_s & 0xFFu);
+    } else {
+        iothubi_owed_remove(mailbox, index);
+    }
+}
+
+/* The index of the acknowledgement that may leave now: the first, or one that has waited long enough for earlier ones;
+   owed_count: none. *left_s: seconds until another one may, if time alone brings it, else left alone. */
+IOTHUBI_PRIVATE unsigned int iothubi_owed_next(const iothubi_mailbox *mailbox, uint32_t now_s, uint32_t *left_s)
+{
+    unsigned int i;
+    for (i = 0; i < mailbox->owed_count; ++i) {
+        const iothubi_owed *owed = mailbox->owed + i;
+        unsigned int waited_s = ((unsigned int)(now_s & 0xFFu) - owed->since_s) & 0xFFu;
+        if (!owed->accepted) {
+            continue;
+        }
+        if (i == 0 || mailbox->owed[i - 1u].accepted || waited_s >= IOTHUBI_OWED_PATIENCE_S) {
+            return i;
+        }
+        if (IOTHUBI_OWED_PATIENCE_S - waited_s < *left_s) {
+            *left_s = IOTHUBI_OWED_PATIENCE_S - waited_s;
+        }
+    }
+    return mailbox->owed_count;
+}
+
+/* The connection is gone: the hub sends again what was not acknowledged. */
+IOTHUBI_PRIVATE void iothubi_mailbox_lost(iothubi_mailbox *mailbox)
+{
+    unsigned int i;
+    for (i = 0; i < mailbox->slots; ++i) {
+        mailbox->held[i].id = 0;
+    }
+    mailbox->owed_count = 0;
+    mailbox->writing = 0;
+}
+
+#endif
+
+/* ==== core/twin.h ================================================================================================== */
+
+/* ---- twin: which document and which patches the application gets --------------------------------------------------- */
+/* Pure: versions in, decisions out. A document first, then each patch in order and without a gap; whatever else comes asks for a
+   new document. The transport carries requests and answers. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TWIN_H)
+#define IOTHUBI_TWIN_H
+
+#define IOTHUBI_TWIN_FIRST_GET 0xFFF3u           /* request ids of GET: above those of the outbox */
+#define IOTHUBI_TWIN_LAST_GET 0xFFFFu
+#define IOTHUBI_TWIN_ANSWER_S 60u                /* an answer is missed after this */
+#define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
+#define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
+
+/* The request for the document. */
+enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED };
+
+/* Who gets a document. */
+typedef struct iothubi_twin_reader_tag {
+    iothubi_function callback;                   /* an IOTHUB_CLIENT_..._CALLBACK of twins, or of properties */
+    void *context;
+} iothubi_twin_reader;
+
+typedef struct iothubi_twin_tag {
+    iothubi_twin_reader readers[1 + IOTHUB_TWIN_GETS]; /* of everything; and calls of GetTwinAsync that wait, the oldest first */
+    iothubi_json_version scanner;                /* of the document that is arriving */
+    uint32_t version;                            /* of desired, as the application has it */
+    uint32_t newest;                             /* of the patches that came while a document was asked for */
+    uint32_t asked_tick;                         /* GET was written */
+    uint32_t held_tick;                          /* the hub refused: nothing of the twin for ... */
+    unsigned short held_s;                       /* ... so long; 0: it did not */
+    unsigned short request;                      /* of the GET */
+    unsigned char get;
+    unsigned char known;                         /* version is that of a document of this connection */
+    unsigned char waiting;                       /* calls of GetTwinAsync */
+    unsigned char properties;                    /* a bit for each reader: it has the callback of properties */
+    uint32_t reported_tick;                      /* the last reported state was sent or answered */
+    unsigned short reported;                     /* sent on this connection and not answered */
+} iothubi_twin;
+
+IOTHUBI_PRIVATE int iothubi_twin_is_wanted(const iothubi_twin *twin)
+{
+    return twin->readers[0].callback != NULL;
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_ask(iothubi_twin *twin)
+{
+    if (twin->get == IOTHUBI_GET_NONE) {
+        twin->get = IOTHUBI_GET_WANTED;
+    }
+}
+
+/* The request id of the next GET: not that of the last one, whose answer may still come. */
+IOTHUBI_PRIVATE unsigned int iothubi_twin_next_request(const iothubi_twin *twin)
+{
+    return twin->request >= IOTHUBI_TWIN_FIRST_GET && twin->request < IOTHUBI_TWIN_LAST_GET ? twin->request + 1u : IOTHUBI_TWIN_FIRST_GET;
+}
+
+/* GET was written. */
+IOTHUBI_PRIVATE void iothubi_twin_asked(iothubi_twin *twin, uint32_t now)
+{
+    twin->request = (unsigned short)iothubi_twin_next_request(twin);
+    twin->get = IOTHUBI_GET_ASKED;
+    twin->asked_tick = now;
+    twin->newest = 0;
+}
+
+/* A patch came: may the application have it? One that came too early or leaves a gap asks for the document, and one that is
+   known already is dropped. */
+IOTHUBI_PRIVATE int iothubi_twin_patch(iothubi_twin *twin, uint32_t version)
+{
+    if (twin->get != IOTHUBI_GET_NONE) {
+        twin->newest = version > twin->newest ? version : twin->newest;
+        return 0;
+    }
+    if (twin->known && version <= twin->version) {
+        return 0;
+    }
+    if (!twin->known || version - twin->version != 1u) {
+        iothubi_twin_ask(twin);
+        return 0;
+    }
+    return 1;
+}
+
+/* A document came, complete: is it new enough? It is believed even when it is older than what the application has: the device
+   may have been made anew. But one that is older than a patch which has come since GET is asked for again. */
+IOTHUBI_PRIVATE int iothubi_twin_document(iothubi_twin *twin)
+{
+    twin->known = iothubi_json_version_result(&twin->scanner, &twin->version) == IOTHUBI_VERSION_FOUND;
+    twin->get = IOTHUBI_GET_NONE;
+    if (twin->known && twin->version < twin->newest) {
+        twin->known = 0;
+        iothubi_twin_ask(twin);
+        return 0;
+    }
+    return 1;
+}
+
+/* The hub refused a request. */
+IOTHUBI_PRIVATE void iothubi_twin_hold(iothubi_twin *twin, uint32_t retry_after_s, uint32_t now)
+{
+    twin->held_tick = now;
+    twin->held_s = (unsigned short)(retry_after_s == 0 ? IOTHUBI_TWIN_RETRY_S
+        : retry_after_s < IOTHUBI_TWIN_RETRY_MAXIMUM_S ? retry_after_s : IOTHUBI_TWIN_RETRY_MAXIMUM_S);
+}
+
+/* The connection is gone. */
+IOTHUBI_PRIVATE void iothubi_twin_lost(iothubi_twin *twin)
+{
+    twin->get = iothubi_twin_is_wanted(twin) || twin->waiting != 0 ? IOTHUBI_GET_WANTED : IOTHUBI_GET_NONE;
+    twin->known = 0;
+    twin->reported = 0;
+}
+
+#endif
+
+/* ==== core/methods.h =============================================================================================== */
+
+/* ---- methods: calls that wait for their answer ---------------------------------------------------------------------- */
+/* A table in memory that it is given, and a share of memory for answers that wait for the stream. It knows no protocol. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_METHODS_H)
+#define IOTHUBI_METHODS_H
+
+#define IOTHUBI_METHOD_ID_SIZE 40u               /* of a request id, with its NUL: a GUID has 36 characters */
+#define IOTHUBI_METHOD_PATIENCE_S 300u           /* the service waits no longer */
+
+/* How methods are answered. */
+enum { IOTHUBI_METHODS_NONE, IOTHUBI_METHODS_AT_ONCE, IOTHUBI_METHODS_LATER, IOTHUBI_METHODS_COMMANDS };
+
+typedef struct iothubi_pending_tag {
+    char id[IOTHUBI_METHOD_ID_SIZE];             /* as the hub gave it */
+    uint32_t since_s;                            /* uptime */
+    unsigned short number;                       /* its handle; 0: this slot is free */
+} iothubi_pending;
+
+typedef struct iothubi_methods_tag {
+    iothubi_function callback;                   /* of the type that mode says */
+    void *context;
+    iothubi_pending *pending;
+    unsigned char *answers;                      /* whole packets; the first one is being written */
+    size_t answers_room;
+    size_t answers_used;
+    unsigned short newest;                       /* handle that was given last */
+    unsigned char slots;                         /* of pending */
+    unsigned char mode;
+} iothubi_methods;
+
+/* Handles are numbers, so that one is not given again for 65,535 calls. */
+IOTHUBI_PRIVATE METHOD_HANDLE iothubi_method_handle(const iothubi_pending *pending)
+{
+    return (METHOD_HANDLE)(size_t)pending->number;
+}
+
+IOTHUBI_PRIVATE iothubi_pending *iothubi_method_find(const iothubi_methods *methods, size_t number)
+{
+    unsigned int i;
+    for (i = 0; i < methods->slots; ++i) {
+        if (methods->pending[i].number == number) {
+            return methods->pending + i;
+        }
+    }
+    return NULL;
+}
+
+/* A slot for a call; NULL: none is free. */
+IOTHUBI_PRIVATE iothubi_pending *iothubi_method_begin(iothubi_methods *methods, const char *id, uint32_t now_s)
+{
+    iothubi_pending *pending = iothubi_method_find(methods, 0);
+    if (pending != NULL) {
+        methods->newest = (unsigned short)(methods->newest < 0xFFFFu ? methods->newest + 1 : 1);
+        pending->number = methods->newest;
+        pending->since_s = now_s;
+        IOTHUB_MEMCPY(pending->id, id, IOTHUB_STRLEN(id) + 1u);
+    }
+    return pending;
+}
+
+/* The call that has waited longest; NULL: none waits. */
+IOTHUBI_PRIVATE iothubi_pending *iothubi_method_oldest(const iothubi_methods *methods, uint32_t now_s)
+{
+    iothubi_pending *oldest = NULL;
+    unsigned int i;
+    for (i = 0; i < methods->slots; ++i) {
+        iothubi_pending *pending = methods->pending + i;
+        if (pending->number != 0 && (oldest == NULL || now_s - pending->since_s > now_s - oldest->since_s)) {
+            oldest = pending;
+        }
+    }
+    return oldest;
+}
+
+/* The connection is gone: the service has failed all calls already. */
+IOTHUBI_PRIVATE void iothubi_methods_lost(iothubi_methods *methods)
+{
+    unsigned int i;
+    for (i = 0; i < methods->slots; ++i) {
+        methods->pending[i].number = 0;
+    }
+    methods->answers_used = 0;
 }
 
 #endif
@@ -3112,6 +6544,14 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_ping(iothubi_mqtt_session *session, ui
 
 struct iothubi_client;
 struct iothubi_mqtt_event_source_tag;
+
+/* Deadlines beside the codes that transports use. */
+enum {
+    IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE,
+    IOTHUBI_DUE_SUBSCRIBE, IOTHUBI_DUE_PUBACK, IOTHUBI_DUE_DOCUMENT, IOTHUBI_DUE_REPORTED, IOTHUBI_DUE_TWIN, IOTHUBI_DUE_METHOD
+};
+
+IOTHUBI_CHECK(due_apart, IOTHUB_CODE_TWIN_REFUSED < 100);
 
 typedef enum iothubi_state_tag {
     IOTHUBI_STOPPED,                             /* by the caller; also a new client before its first DoWork */
@@ -3132,7 +6572,10 @@ typedef struct iothubi_counters_tag {
     uint32_t sent;
     uint32_t repeated;
     uint32_t acknowledgements_unknown;
+    uint32_t received;
     uint32_t received_unhandled;
+    uint32_t received_skipped;
+    uint32_t dropped;
     uint32_t attempts;
     uint32_t connections;
     uint32_t renewals;
@@ -3149,6 +6592,8 @@ typedef struct iothubi_extras_tag {
     void (*age)(struct iothubi_client *client, iothubi_record *record);
     /* poison_limit: a connection was lost while one message alone was in flight */
     void (*suspect)(struct iothubi_client *client);
+    /* outbox_policy: makes room by dropping the oldest message; false: there is none that may go */
+    int (*drop)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -3156,6 +6601,44 @@ typedef struct iothubi_extras_tag {
     /* will: its two fields in CONNECT */
     void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
 } iothubi_extras;
+
+/* What the client wants to hear from the hub; a bit for each subscription. */
+enum { IOTHUBI_WANT_MESSAGES = 1, IOTHUBI_WANT_ANSWERS = 2, IOTHUBI_WANT_PATCHES = 4, IOTHUBI_WANT_METHODS = 8, IOTHUBI_WANT_LAST = 8 };
+
+typedef struct iothubi_subscriptions_tag {
+    unsigned char wanted;                        /* outlives connections; the rest is this connection's */
+    unsigned char asked;                         /* in the SUBSCRIBE that is being written or answered */
+    unsigned char granted;
+    unsigned char refused;                       /* not to be asked for until ... */
+    unsigned char strange;                       /* they came without being wanted: an earlier session's */
+    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written */
+    unsigned char answered;                      /* of asked, the next one to be answered; 0: it is not written yet */
+    uint32_t asked_tick;                         /* SUBSCRIBE was written */
+    uint32_t refused_tick;                       /* ... a minute after this */
+} iothubi_subscriptions;
+
+/* What every feature does for the common part (mqtt/receive.h). A feature that is never asked for is not linked. */
+typedef struct iothubi_feature_tag {
+    /* the topic of something is complete, or its body: IOTHUBI_BODY_..., may it be taken? */
+    int (*accept)(struct iothubi_client *client);
+    /* it is there: whole, in pieces, or it was skipped */
+    void (*deliver)(struct iothubi_client *client);
+    /* a packet of its own that is to be written, or NOTHING; it is written; and the stream took it (of an answer: size bytes) */
+    int (*next)(struct iothubi_client *client);
+    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*taken)(struct iothubi_client *client, int out, size_t size);
+    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*due)(struct iothubi_client *client, int what);
+    void (*lost)(struct iothubi_client *client);
+    /* the end of a record that is none of telemetry (NULL, in Destroy: of what else waits) */
+    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+} iothubi_feature;
+
+#define IOTHUBI_STATUS_NO_ANSWER 408             /* of a twin request */
+
+enum { IOTHUBI_FEATURE_MESSAGES, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_METHODS, IOTHUBI_FEATURES };
+
+struct iothubi_receiver_tag;
 
 struct iothubi_client {
     /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
@@ -3211,6 +6694,26 @@ struct iothubi_client {
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
     const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
+    void (*ask_credential)(struct iothubi_client *client); /* set by SetCredentialCallback: for an attempt after a refusal */
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credential_callback;
+    void *credential_context;
+    unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
+
+    /* features: what is received */
+    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
+    const iothubi_feature *feature[IOTHUBI_FEATURES];
+    IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
+    void *piece_context;
+    size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
+    iothubi_subscriptions subscriptions;
+    iothubi_inbound inbound;
+    iothubi_mailbox *mailbox;                    /* the state of each, carved off the inbox when it was first asked for */
+    iothubi_twin *twin;
+    iothubi_methods *methods;
+    unsigned char oversize_limit;                /* option; 0: off */
+    unsigned char outbox_policy;                 /* option */
+    unsigned char dropping;                      /* a callback is told of a drop: what it sends is not to drop others */
+    unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
 #endif
@@ -3229,7 +6732,7 @@ struct TRANSPORT_PROVIDER_TAG {
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
-    IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
+    IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind, iothubi_record **record, size_t *missing);
     /* the stream is open */
     void (*start)(struct iothubi_client *client);
     /* bytes arrived; reports failures with iothubi_break */
@@ -3279,6 +6782,7 @@ IOTHUBI_PRIVATE void iothubi_tell_status(struct iothubi_client *client, IOTHUB_C
 IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
+    client->refusals = 0;
     IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
@@ -3287,7 +6791,7 @@ IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 /* A message's one confirmation. Its record is free before the callback runs, so that the callback may send again. */
 IOTHUBI_PRIVATE void iothubi_confirm(struct iothubi_client *client, iothubi_record *record, IOTHUB_CLIENT_CONFIRMATION_RESULT result)
 {
-    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = record->callback;
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = (IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK)record->callback;
     void *context = record->context;
     iothubi_outbox_done(&client->outbox, record);
     IOTHUBI_COUNT(client, confirmed[result], 1);
@@ -3337,6 +6841,25 @@ IOTHUBI_PRIVATE uint32_t iothubi_wall_time(const struct iothubi_client *client)
     return time >= (uint32_t)IOTHUB_CLOCK_MINIMUM ? time : 0;
 }
 
+/* A call brought the next deadline nearer. */
+IOTHUBI_PRIVATE void iothubi_wake(struct iothubi_client *client)
+{
+    client->busy = 1;
+    if (client->platform->wake != NULL && !client->working) {
+        client->platform->wake(client->platform->context);
+    }
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *client, IOTHUB_CODE code, size_t missing)
+{
+    if (code == IOTHUB_CODE_OPTION_INVALID) {
+        iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, code, 0);
+    } else {
+        iothubi_error_missing(&client->error, code, missing);
+    }
+    return code == IOTHUB_CODE_MESSAGE_TOO_LARGE || code == IOTHUB_CODE_OUTBOX_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
+}
+
 #define IOTHUBI_TRACE(client, text) do { if ((client)->trace) { IOTHUB_LOG(IOTHUB_LOG_TRACE, IOTHUB_CODE_NONE, text); } } while (0)
 
 #endif
@@ -3351,6 +6874,21 @@ IOTHUBI_PRIVATE uint32_t iothubi_wall_time(const struct iothubi_client *client)
 
 #define IOTHUBI_MQTT_PORT 8883u
 #define IOTHUBI_HUB_MESSAGE_MAXIMUM 262144ul     /* bytes of body, property names and values */
+
+/* What is received beside acknowledgements (receive.h); the client that never asks for anything does not link it. */
+typedef struct iothubi_receiver_tag {
+    /* a piece of a PUBLISH's topic or body, its end, or a SUBACK */
+    void (*event)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
+    /* a packet that is to be written, or NOTHING; it stays the same until done */
+    int (*next)(struct iothubi_client *client);
+    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*taken)(struct iothubi_client *client, int out, size_t size);
+    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*due)(struct iothubi_client *client, int what);
+    void (*lost)(struct iothubi_client *client);
+    /* a record that is no telemetry ends with this status; NULL: Destroy ends everything else */
+    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+} iothubi_receiver;
 
 /* A message on its way into a topic: the bag is written more than once. */
 typedef struct iothubi_mqtt_event_source_tag {
@@ -3422,16 +6960,21 @@ static IOTHUB_CONST char iothubi_mqtt_devices[] = "devices/";
 static IOTHUB_CONST char iothubi_mqtt_modules[] = "/modules/";
 static IOTHUB_CONST char iothubi_mqtt_events[] = "/messages/events/";
 
-/* devices/{d}[/modules/{m}]/messages/events/ - ids travel as they are. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
+/* devices/{d}[/modules/{m}] - ids travel as they are. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_root(iothubi_writer *writer, const iothubi_identity *identity)
 {
-    const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
     if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
         iothubi_write_text(writer, IOTHUBI_MODULE_OF(identity));
     }
+}
+
+/* What all topics of this client's telemetry start with. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
+{
+    iothubi_mqtt_write_topic_root(writer, (const iothubi_identity *)context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
 }
 
@@ -3492,12 +7035,41 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     return size > IOTHUBI_HUB_MESSAGE_MAXIMUM - (uint32_t)message->body_size;
 }
 
-/* Stores the whole PUBLISH, so that messages which lie side by side leave in one write. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing)
+/* A record for size bytes. */
+IOTHUBI_APART IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
+{
+    if (size > client->outbox.capacity) {
+        *missing = size - client->outbox.capacity;
+        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
+    }
+    *record = iothubi_outbox_add(&client->outbox, size);
+    if (*record == NULL) {
+        return IOTHUB_CODE_OUTBOX_FULL;
+    }
+    (*record)->kind = (unsigned char)kind;
+    return IOTHUB_CODE_NONE;
+}
+
+/* What the entry holds behind topic and packet id: the body, or where it lies. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_body(iothubi_writer *writer, IOTHUB_MESSAGE_HANDLE message, int kind)
+{
+    iothubi_kept kept;
+    if (kind == IOTHUBI_RECORD_OF_EVENT) {
+        iothubi_write(writer, message->body, message->body_size);
+    } else {
+        kept.body = message->body;
+        kept.size = message->body_size;
+        iothubi_write(writer, &kept, sizeof kept);
+    }
+}
+
+/* Stores the whole PUBLISH, so that messages which lie side by side leave in one write; or all of it but the body. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind, iothubi_record **record, size_t *missing)
 {
     iothubi_mqtt_event_source source;
     iothubi_writer writer;
     size_t topic_size, remaining, size;
+    IOTHUB_CODE code;
     unsigned int qos1 = client->mqtt_options.qos != 0;
     *missing = 0;
     source.client = client;
@@ -3512,13 +7084,12 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     }
     remaining = 2u + topic_size + (qos1 ? 2u : 0u) + message->body_size;
     size = 1u + iothubi_mqtt_length_size(remaining) + remaining;
-    if (size > client->outbox.capacity) {
-        *missing = size - client->outbox.capacity;
-        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
+    if (kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+        size = size - message->body_size + sizeof(iothubi_kept);
     }
-    *record = iothubi_outbox_add(&client->outbox, size);
-    if (*record == NULL) {
-        return IOTHUB_CODE_OUTBOX_FULL;
+    code = iothubi_mqtt_add_record(client, size, kind, record, missing);
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
     }
     client->sampled += 1;
     iothubi_write_begin(&writer, client->outbox.bytes + (*record)->at, 0, size);
@@ -3528,7 +7099,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     if (qos1) {
         iothubi_write_16(&writer, iothubi_outbox_id(&client->outbox, client->outbox.count - 1u));
     }
-    iothubi_write(&writer, message->body, message->body_size);
+    iothubi_mqtt_write_body(&writer, message, kind);
     return IOTHUB_CODE_NONE;
 }
 
@@ -3676,7 +7247,19 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
+/* For a client that never asked for anything: read in step, and left unacknowledged at its end. */
+IOTHUBI_PRIVATE void iothubi_mqtt_ignore(struct iothubi_client *client, iothubi_mqtt_event event)
+{
+    if (event == IOTHUBI_MQTT_GOT_PUBLISH_END) {
+        IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
+        IOTHUBI_COUNT(client, received_unhandled, 1);
+    } else if (event == IOTHUBI_MQTT_GOT_SUBACK || event == IOTHUBI_MQTT_GOT_UNSUBACK) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+    }
+}
+
+/* end: of the chunk, for events that have one. */
+IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *end)
 {
     if (!client->mqtt.connected && event != IOTHUBI_MQTT_GOT_CONNACK && event != IOTHUBI_MQTT_MALFORMED) {
         /* the first packet from the hub must be CONNACK [MQTT-3.2.0-1] */
@@ -3696,18 +7279,15 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
             client->mqtt.ping = IOTHUBI_MQTT_PING_NONE;
         }
         break;
-    case IOTHUBI_MQTT_GOT_TOPIC:
-    case IOTHUBI_MQTT_GOT_BODY:
-        break;                                   /* nobody asked for it: read in step, and left unacknowledged at its end */
-    case IOTHUBI_MQTT_GOT_PUBLISH_END:
-        IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
-        IOTHUBI_COUNT(client, received_unhandled, 1);
-        break;
     case IOTHUBI_MQTT_MALFORMED:
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
         break;
-    default:                                     /* SUBACK, UNSUBACK: nothing was subscribed */
-        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+    default:
+        if (client->receiver != NULL) {
+            client->receiver->event(client, event, end - client->mqtt.parser.chunk_size);
+        } else {
+            iothubi_mqtt_ignore(client, event);
+        }
         break;
     }
 }
@@ -3720,39 +7300,80 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
     do {
         event = iothubi_mqtt_parse(&client->mqtt.parser, &at, end);
         if (event != IOTHUBI_MQTT_NEED_MORE) {
-            iothubi_mqtt_dispatch(client, event);
+            iothubi_mqtt_dispatch(client, event, at);
         }
     } while (event != IOTHUBI_MQTT_NEED_MORE && !client->broken);
 }
 
-/* Control packets are never stored: what a short write left of one is made anew in the inbox. */
+/* The bytes of a message that come next, in one piece. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client, const unsigned char **bytes)
+{
+    iothubi_mqtt_session *session = &client->mqtt;
+    size_t size = iothubi_outbox_piece(&client->outbox, iothubi_outbox_record(&client->outbox, client->outbox.next), session->part, bytes);
+    if (session->promised == 0) {
+        session->promised = size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM;
+    }
+    return session->promised;
+}
+
+/* What is left of a control packet, made anew in the inbox's window. Without a receiver all of the inbox is window; the first
+   bytes of a promise that was made then stay where they are: before CONNACK nothing else lies there. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
+{
+    iothubi_mqtt_session *session = &client->mqtt;
+    size_t window = client->receiver == NULL ? client->inbox_size : client->window > session->promised ? client->window : session->promised;
+    iothubi_writer writer;
+    *bytes = client->inbox;
+    iothubi_write_begin(&writer, client->inbox, session->part, window);
+    switch (session->out) {
+    case IOTHUBI_MQTT_OUT_CONNECT:
+        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
+        break;
+    case IOTHUBI_MQTT_OUT_PING:
+        iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PINGREQ, 0);
+        break;
+    case IOTHUBI_MQTT_OUT_DISCONNECT:
+        iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
+        break;
+    default:
+        client->receiver->write(&writer, client);
+        break;
+    }
+    return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
+}
+
+/* Control packets are never stored. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    int out = iothubi_mqtt_session_next(session, &client->outbox);
-    iothubi_writer writer;
-    if (out == IOTHUBI_MQTT_OUT_NOTHING) {
+    int wanted = IOTHUBI_MQTT_OUT_NOTHING;
+    if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
+        wanted = client->receiver->next(client);
+    }
+    switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
+    case IOTHUBI_MQTT_OUT_NOTHING:
         return 0;
+    case IOTHUBI_MQTT_OUT_PUBLISH:
+        return iothubi_mqtt_output_message(client, bytes);
+    case IOTHUBI_MQTT_OUT_ANSWER:
+        *bytes = client->methods->answers;
+        return iothubi_mqtt_promise_rest(session, session->part + client->methods->answers_used, IOTHUBI_IO_MAXIMUM);
+    default:
+        return iothubi_mqtt_output_control(client, bytes);
     }
-    if (out == IOTHUBI_MQTT_OUT_PUBLISH) {
-        const iothubi_record *record = iothubi_outbox_record(&client->outbox, client->outbox.next);
-        *bytes = client->outbox.bytes + record->at + session->part;
-        return session->promised != 0 ? session->promised : iothubi_mqtt_promise_rest(session, record->size, IOTHUBI_IO_MAXIMUM);
-    }
-    *bytes = client->inbox;
-    iothubi_write_begin(&writer, client->inbox, session->part, client->inbox_size);
-    if (out == IOTHUBI_MQTT_OUT_CONNECT) {
-        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
-    } else {
-        iothubi_mqtt_write_header(&writer, out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
-    }
-    return iothubi_mqtt_promise_rest(session, writer.length, client->inbox_size < IOTHUBI_IO_MAXIMUM ? client->inbox_size : IOTHUBI_IO_MAXIMUM);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t size)
 {
     iothubi_record *record;
-    while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &size, client->now)) != NULL) {
+    int out = client->mqtt.out;
+    size_t left = size;
+    while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            record->cuts = 1;                    /* it was sent once */
+            client->receiver->taken(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            continue;
+        }
         IOTHUBI_COUNT(client, sent, 1);
         IOTHUBI_COUNT(client, repeated, (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0);
         IOTHUBI_TRACE(client, "sent PUBLISH");
@@ -3760,11 +7381,17 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
         }
     }
+    if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
+        client->receiver->taken(client, out, size);
+    }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
+    if (client->receiver != NULL && client->mqtt.connected) {
+        client->receiver->timers(client, timer);
+    }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
@@ -3775,26 +7402,36 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         IOTHUBI_TRACE(client, "sending PINGREQ");
         return;
     }
+    if (what > IOTHUBI_DUE_RETRY) {
+        client->receiver->due(client, what);
+        return;
+    }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
         ++client->mqtt.acknowledgement_backoff;
     }
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }
 
+/* A planned end waits for the acknowledgements of both sides. */
 IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_once)
 {
-    if (client->mqtt.leaving == IOTHUBI_MQTT_STAYING) {
-        client->mqtt.leaving = IOTHUBI_MQTT_DRAINING;
+    iothubi_mqtt_session *session = &client->mqtt;
+    if (session->leaving == IOTHUBI_MQTT_STAYING) {
+        session->leaving = IOTHUBI_MQTT_DRAINING;
     }
-    if (client->mqtt.leaving == IOTHUBI_MQTT_DRAINING && (at_once || client->outbox.in_flight == 0)) {
-        client->mqtt.leaving = IOTHUBI_MQTT_LEAVING;
+    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
+        && (client->receiver == NULL || client->receiver->next(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        session->leaving = IOTHUBI_MQTT_LEAVING;
     }
-    return client->mqtt.leaving == IOTHUBI_MQTT_LEFT;
+    return session->leaving == IOTHUBI_MQTT_LEFT;
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
+    if (client->receiver != NULL) {
+        client->receiver->lost(client);
+    }
 }
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
@@ -3818,6 +7455,461 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 
 #endif
 
+/* ==== transports/mqtt/receive.h ==================================================================================== */
+
+/* ---- mqtt/receive: subscriptions, and what arrives ------------------------------------------------------------------ */
+/* Common to messages, twin and methods: asks the hub for what is wanted, puts together what comes, and hands it to its feature.
+
+       inbox:  | window: reading, signing, control packets | kept messages | what is arriving | state of features |
+*/
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_RECEIVE_H)
+#define IOTHUBI_MQTT_RECEIVE_H
+
+#define IOTHUBI_MQTT_SUBSCRIBE_ID 0xFFF1u        /* packet ids above those of the outbox; one of each is under way at a time */
+#define IOTHUBI_MQTT_UNSUBSCRIBE_ID 0xFFF2u
+#define IOTHUBI_MQTT_UNSUBSCRIBE 0xA2u           /* its flags are 0010 [MQTT-3.10.1-1] */
+#define IOTHUBI_MQTT_SUBACK_FAILURE 0x80u
+#define IOTHUBI_SUBSCRIBE_AGAIN_S 60u            /* after a refusal */
+#define IOTHUBI_SUBSCRIPTIONS_MAXIMUM 4u
+
+/* ---- SUBSCRIBE and UNSUBSCRIBE ---- */
+
+typedef struct iothubi_mqtt_filter_tag {
+    const struct iothubi_client *client;
+    unsigned int bit;                            /* IOTHUBI_WANT_... */
+} iothubi_mqtt_filter;
+
+static IOTHUB_CONST char iothubi_mqtt_devicebound_filter[] = "/messages/devicebound/#";
+static IOTHUB_CONST char iothubi_mqtt_answers_filter[] = "$iothub/twin/res/#";
+static IOTHUB_CONST char iothubi_mqtt_patches_filter[] = "$iothub/twin/PATCH/properties/desired/#";
+static IOTHUB_CONST char iothubi_mqtt_methods_filter[] = "$iothub/methods/POST/#";
+
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_filter(iothubi_writer *writer, const void *context)
+{
+    const iothubi_mqtt_filter *filter = (const iothubi_mqtt_filter *)context;
+    const iothubi_identity *identity = &filter->client->identity;
+    switch (filter->bit) {
+    case IOTHUBI_WANT_MESSAGES:                  /* a module: all of its own topics, which are its inputs */
+        iothubi_mqtt_write_topic_root(writer, identity);
+        if (IOTHUBI_MODULE_OF(identity) == NULL) {
+            IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devicebound_filter);
+        } else {
+            IOTHUBI_WRITE_CONST_BYTES(writer, iothubi_mqtt_devicebound_filter + sizeof iothubi_mqtt_devicebound_filter - 3u, 2);
+        }
+        break;
+    case IOTHUBI_WANT_ANSWERS: IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_answers_filter); break;
+    case IOTHUBI_WANT_PATCHES: IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_patches_filter); break;
+    default: IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_methods_filter); break;
+    }
+}
+
+/* The body of SUBSCRIBE (section 3.8) or UNSUBSCRIBE (section 3.10): packet id and filters. Messages come with QoS 1. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_filters(iothubi_writer *writer, const void *context)
+{
+    const struct iothubi_client *client = (const struct iothubi_client *)context;
+    int subscribe = client->mqtt.out != IOTHUBI_MQTT_OUT_UNSUBSCRIBE;
+    unsigned int bits = subscribe ? client->subscriptions.asked : client->subscriptions.leaving;
+    iothubi_mqtt_filter filter;
+    filter.client = client;
+    iothubi_write_16(writer, subscribe ? IOTHUBI_MQTT_SUBSCRIBE_ID : IOTHUBI_MQTT_UNSUBSCRIBE_ID);
+    for (filter.bit = 1; filter.bit <= IOTHUBI_WANT_LAST; filter.bit <<= 1) {
+        if ((bits & filter.bit) == 0) {
+            continue;
+        }
+        iothubi_mqtt_write_field(writer, iothubi_mqtt_write_topic_filter, &filter);
+        if (subscribe) {
+            iothubi_write_byte(writer, filter.bit == IOTHUBI_WANT_MESSAGES);
+        }
+    }
+}
+
+/* Before CONNACK a SUBSCRIBE goes only as far as the budget of a pipelined start. */
+IOTHUBI_PRIVATE int iothubi_mqtt_may_subscribe(struct iothubi_client *client)
+{
+    iothubi_mqtt_session *session = &client->mqtt;
+    size_t size;
+    if (session->connected) {
+        return 1;
+    }
+    size = iothubi_part_size(iothubi_mqtt_write_filters, client);
+    if (size > session->pipelined_left) {
+        return 0;
+    }
+    session->pipelined_left -= size;
+    return 1;
+}
+
+/* The next SUBSCRIBE or UNSUBSCRIBE. What is chosen is not changed until it is written. */
+IOTHUBI_PRIVATE int iothubi_mqtt_next_subscription(struct iothubi_client *client)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    unsigned int wanted = subscriptions->wanted;
+    if (subscriptions->asked == 0) {
+        subscriptions->asked = (unsigned char)(wanted & ~((unsigned int)subscriptions->granted | subscriptions->refused));
+        subscriptions->answered = 0;
+        if (subscriptions->asked != 0 && !iothubi_mqtt_may_subscribe(client)) {
+            subscriptions->asked = 0;
+        }
+    }
+    if (subscriptions->asked != 0 && subscriptions->answered == 0) {
+        return IOTHUBI_MQTT_OUT_SUBSCRIBE;
+    }
+    if (subscriptions->leaving == 0 && client->mqtt.connected) {
+        subscriptions->leaving = (unsigned char)((subscriptions->granted | subscriptions->strange) & ~wanted);
+    }
+    return subscriptions->leaving != 0 ? IOTHUBI_MQTT_OUT_UNSUBSCRIBE : IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* Return codes, one for each filter in its order (section 3.9.3). */
+IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, const unsigned char *codes)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    size_t i;
+    for (i = 0; i < client->mqtt.parser.chunk_size; ++i) {
+        unsigned int bit = subscriptions->answered;
+        while (bit <= IOTHUBI_WANT_LAST && (subscriptions->asked & bit) == 0) {
+            bit <<= 1;
+        }
+        if (client->mqtt.parser.value != IOTHUBI_MQTT_SUBSCRIBE_ID || bit == 0 || bit > IOTHUBI_WANT_LAST) {
+            iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
+            return;
+        }
+        subscriptions->asked = (unsigned char)(subscriptions->asked & ~bit);
+        if (codes[i] != IOTHUBI_MQTT_SUBACK_FAILURE) {
+            subscriptions->granted = (unsigned char)(subscriptions->granted | bit);
+        } else {
+            subscriptions->refused = (unsigned char)(subscriptions->refused | bit);
+            subscriptions->refused_tick = client->now;
+            iothubi_error_set(&client->error, IOTHUB_LAYER_HUB, IOTHUB_CODE_SUBSCRIPTION_REFUSED, (long)bit);
+            IOTHUB_LOG(IOTHUB_LOG_ERROR, IOTHUB_CODE_SUBSCRIPTION_REFUSED, IoTHub_ErrorText(&client->error));
+        }
+    }
+    if (client->mqtt.parser.remaining == 0 && subscriptions->asked != 0) { /* codes are missing */
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
+    }
+}
+
+/* ---- what arrives ---- */
+
+/* Nothing of the inbox behind what is arriving may be carved off. */
+IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_client *client)
+{
+    const iothubi_inbound *inbound = &client->inbound;
+    const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    unsigned char *top = client->inbox + client->window;
+    if (client->mailbox != NULL) {
+        top = iothubi_mailbox_end(client->mailbox, top);
+    }
+    if (map->bytes == NULL) {
+        return top;
+    }
+    return inbound->body == IOTHUBI_BODY_UNDECIDED ? map->bytes + map->used
+        : map->bytes + map->room + (inbound->body == IOTHUBI_BODY_WHOLE ? inbound->total : 0);
+}
+
+/* Takes size bytes, zero, off the end of the inbox for good, aligned for a pointer; as much as the window stays free at least. NULL,
+   with the error set: no room. */
+IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + client->window + size + IOTHUBI_ALIGNMENT - 1u;
+    unsigned char *end = client->inbox + client->inbox_size;
+    if (needed > client->inbox_size) {
+        iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
+        return NULL;
+    }
+    end -= size;
+    end -= (size_t)end % IOTHUBI_ALIGNMENT;
+    IOTHUB_MEMSET(end, 0, size);
+    client->inbox_size = (size_t)(end - client->inbox);
+    if (map->bytes != NULL && client->inbound.body == IOTHUBI_BODY_UNDECIDED) {
+        map->room = (size_t)(end - map->bytes);
+    }
+    return end;
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_topic(struct iothubi_client *client, const unsigned char *chunk)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    if (inbound->map.bytes == NULL) {
+        unsigned char *start = iothubi_mqtt_inbox_top(client);
+        iothubi_inbound_begin(inbound, start, (size_t)(client->inbox + client->inbox_size - start));
+    }
+    iothubi_topic_feed(inbound, &client->identity, chunk, client->mqtt.parser.chunk_size);
+    if (client->mqtt.parser.topic_left == 0) {
+        iothubi_topic_end(inbound);
+    }
+}
+
+static IOTHUB_CONST unsigned char iothubi_mqtt_feature_of_kind[] = {
+    0, IOTHUBI_FEATURE_MESSAGES, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_METHODS
+};
+static IOTHUB_CONST unsigned char iothubi_mqtt_want_of_kind[] = {
+    0, IOTHUBI_WANT_MESSAGES, IOTHUBI_WANT_ANSWERS, IOTHUBI_WANT_PATCHES, IOTHUBI_WANT_METHODS
+};
+
+/* The feature of what is arriving, or NULL. */
+IOTHUBI_PRIVATE const iothubi_feature *iothubi_mqtt_feature(const struct iothubi_client *client)
+{
+    return client->feature[IOTHUB_CONST_BYTE(iothubi_mqtt_feature_of_kind + client->inbound.kind)];
+}
+
+/* Lays out the map's room for Map_GetInternals - two pointers a property, and their alignment - and behind it the body. */
+IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    size_t room = map->room - map->used, arrays = sizeof(char *), at = 0;
+    iothubi_entry entry;
+    while (iothubi_map_next(map, &at, &entry)) {
+        arrays += entry.tag == IOTHUBI_PROPERTY_APPLICATION ? 2u * sizeof(char *) : 0;
+    }
+    if (inbound->missing != 0 || inbound->total > room) {
+        inbound->missing += inbound->total > room ? (size_t)inbound->total - room : 0;
+        map->room = map->used;
+        return 0;
+    }
+    room -= (size_t)inbound->total;
+    map->room = map->used + (arrays < room ? arrays : room);
+    return 1;
+}
+
+/* The topic is complete, and the size of the body known: what becomes of it? */
+IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t total)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    const iothubi_feature *feature = iothubi_mqtt_feature(client);
+    unsigned int want = IOTHUB_CONST_BYTE(iothubi_mqtt_want_of_kind + inbound->kind);
+    int named = inbound->missing == 0;
+    inbound->total = total;
+    inbound->body = IOTHUBI_BODY_SKIPPED;
+    if (iothubi_mqtt_fits(inbound)) {
+        inbound->body = IOTHUBI_BODY_WHOLE;
+    } else if (named && client->piece_callback != NULL) {
+        inbound->body = IOTHUBI_BODY_IN_PIECES;
+    }
+    if (inbound->kind != IOTHUBI_KIND_UNKNOWN && feature != NULL && (client->subscriptions.wanted & want) != 0) {
+        inbound->body = (unsigned char)feature->accept(client);
+        return;
+    }
+    /* of an earlier session, or given up since: it need not come any more; but the caller of a method waits for an answer */
+    client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
+    inbound->body = inbound->kind == IOTHUBI_KIND_METHOD && feature != NULL ? IOTHUBI_BODY_SKIPPED : IOTHUBI_BODY_IGNORED;
+    IOTHUBI_COUNT(client, received_unhandled, 1);
+}
+
+/* Hands size bytes to the piece callback. */
+IOTHUBI_PRIVATE IOTHUBMESSAGE_DISPOSITION_RESULT iothubi_mqtt_piece(struct iothubi_client *client, const unsigned char *bytes, size_t size,
+    IOTHUB_PIECE_STATE state)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    IOTHUBMESSAGE_DISPOSITION_RESULT answer = IOTHUBMESSAGE_ABANDONED;
+    IOTHUB_CLIENT_PIECE_CALLBACK callback = client->piece_callback;
+    void *context = client->piece_context;
+    IOTHUB_PIECE piece;
+    IOTHUB_MEMSET(&piece, 0, sizeof piece);
+    piece.kind = inbound->kind == IOTHUBI_KIND_MESSAGE ? IOTHUB_PIECE_OF_MESSAGE : inbound->kind == IOTHUBI_KIND_ANSWER ? IOTHUB_PIECE_OF_TWIN
+        : inbound->kind == IOTHUBI_KIND_PATCH ? IOTHUB_PIECE_OF_PATCH : IOTHUB_PIECE_OF_METHOD;
+    piece.state = state;
+    piece.bytes = bytes;
+    piece.size = size;
+    piece.offset = inbound->offset;
+    piece.total = inbound->total;
+    piece.message = inbound->kind == IOTHUBI_KIND_MESSAGE ? (IOTHUB_MESSAGE_HANDLE)inbound->handle : NULL;
+    piece.method = inbound->kind == IOTHUBI_KIND_METHOD ? inbound->handle : NULL;
+    piece.method_name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
+    if (callback != NULL) {
+        IOTHUB_UNLOCK();
+        answer = callback(&piece, context);
+        IOTHUB_LOCK();
+    }
+    return answer;
+}
+
+/* Some bytes of the body. */
+IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsigned char *chunk)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    size_t size = client->mqtt.parser.chunk_size;
+    if (inbound->kind == IOTHUBI_KIND_ANSWER && inbound->body != IOTHUBI_BODY_IGNORED) {
+        iothubi_json_version_feed(&client->twin->scanner, chunk, size);
+    }
+    if (inbound->body == IOTHUBI_BODY_WHOLE) {
+        IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
+        inbound->answer = (unsigned char)iothubi_mqtt_piece(client, chunk, size,
+            client->mqtt.parser.remaining != 0 ? IOTHUB_PIECE_MORE : IOTHUB_PIECE_LAST);
+    }
+    inbound->offset += (uint32_t)size;
+}
+
+/* It is there. */
+IOTHUBI_PRIVATE void iothubi_mqtt_arrived(struct iothubi_client *client)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    if (inbound->body == IOTHUBI_BODY_SKIPPED) {
+        IOTHUBI_COUNT(client, received_skipped, 1);
+    } else if (inbound->body != IOTHUBI_BODY_IGNORED) {
+        IOTHUBI_COUNT(client, received, 1);
+    }
+    if (inbound->body != IOTHUBI_BODY_IGNORED) {
+        iothubi_mqtt_feature(client)->deliver(client);
+    }
+    inbound->map.bytes = NULL;
+}
+
+/* Something found no room, or cannot be taken. */
+IOTHUBI_PRIVATE void iothubi_mqtt_skipped(struct iothubi_client *client, IOTHUB_CODE code)
+{
+    iothubi_error_missing(&client->error, code, client->inbound.missing);
+    IOTHUB_LOG(IOTHUB_LOG_ERROR, code, IoTHub_ErrorText(&client->error));
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_event_received(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk)
+{
+    const iothubi_mqtt_parser *parser = &client->mqtt.parser;
+    switch (event) {
+    case IOTHUBI_MQTT_GOT_SUBACK:
+        iothubi_mqtt_got_suback(client, chunk);
+        break;
+    case IOTHUBI_MQTT_GOT_TOPIC:
+        iothubi_mqtt_topic(client, chunk);
+        break;
+    case IOTHUBI_MQTT_GOT_BODY:
+        if (client->inbound.body == IOTHUBI_BODY_UNDECIDED) {
+            iothubi_mqtt_decide(client, parser->remaining + (uint32_t)parser->chunk_size);
+        }
+        iothubi_mqtt_body(client, chunk);
+        break;
+    case IOTHUBI_MQTT_GOT_PUBLISH_END:
+        if (client->inbound.body == IOTHUBI_BODY_UNDECIDED) {
+            iothubi_mqtt_decide(client, 0);
+        }
+        iothubi_mqtt_arrived(client);
+        break;
+    default:                                     /* UNSUBACK: nothing hangs on it */
+        break;
+    }
+}
+
+/* ---- what leaves ---- */
+
+IOTHUBI_PRIVATE int iothubi_mqtt_receiver_next(struct iothubi_client *client)
+{
+    int out = IOTHUBI_MQTT_OUT_NOTHING, i;
+    if (client->mqtt.leaving == IOTHUBI_MQTT_STAYING) {
+        out = iothubi_mqtt_next_subscription(client);
+    }
+    for (i = 0; i < IOTHUBI_FEATURES && out == IOTHUBI_MQTT_OUT_NOTHING && client->mqtt.connected; ++i) {
+        if (client->feature[i] != NULL) {
+            out = client->feature[i]->next(client);
+        }
+    }
+    return out;
+}
+
+/* The feature whose packet it is. */
+IOTHUBI_PRIVATE const iothubi_feature *iothubi_mqtt_feature_of_packet(const struct iothubi_client *client, int out)
+{
+    return client->feature[out == IOTHUBI_MQTT_OUT_PUBACK ? IOTHUBI_FEATURE_MESSAGES
+        : out == IOTHUBI_MQTT_OUT_ANSWER ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN];
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_write(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    int out = client->mqtt.out;
+    if (out == IOTHUBI_MQTT_OUT_SUBSCRIBE || out == IOTHUBI_MQTT_OUT_UNSUBSCRIBE) {
+        iothubi_mqtt_write_packet(writer, out == IOTHUBI_MQTT_OUT_SUBSCRIBE ? IOTHUBI_MQTT_SUBSCRIBE : IOTHUBI_MQTT_UNSUBSCRIBE,
+            iothubi_mqtt_write_filters, client);
+    } else {
+        iothubi_mqtt_feature_of_packet(client, out)->write(writer, client);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_taken(struct iothubi_client *client, int out, size_t size)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    if (out == IOTHUBI_MQTT_OUT_SUBSCRIBE) {
+        subscriptions->answered = 1;
+        subscriptions->asked_tick = client->now;
+    } else if (out == IOTHUBI_MQTT_OUT_UNSUBSCRIBE) {
+        subscriptions->granted = (unsigned char)(subscriptions->granted & ~(unsigned int)subscriptions->leaving);
+        subscriptions->strange = (unsigned char)(subscriptions->strange & ~(unsigned int)subscriptions->leaving);
+        subscriptions->leaving = 0;
+    } else {
+        iothubi_mqtt_feature_of_packet(client, out)->taken(client, out, size);
+    }
+}
+
+/* ---- time, and the end ---- */
+
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    const iothubi_subscriptions *subscriptions = &client->subscriptions;
+    int i;
+    if (subscriptions->asked != 0 && subscriptions->answered != 0) {
+        iothubi_timer_add_s(timer, IOTHUB_CODE_SUBSCRIPTION_TIMEOUT,
+            iothubi_tick_later(timer->now, subscriptions->asked_tick, client->state_tick), client->mqtt_options.connect_timeout_s);
+    }
+    if (subscriptions->refused != 0) {
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_SUBSCRIBE, subscriptions->refused_tick, IOTHUBI_SUBSCRIBE_AGAIN_S);
+    }
+    for (i = 0; i < IOTHUBI_FEATURES; ++i) {
+        if (client->feature[i] != NULL) {
+            client->feature[i]->timers(client, timer);
+        }
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_due(struct iothubi_client *client, int what)
+{
+    if (what == IOTHUBI_DUE_SUBSCRIBE) {
+        client->subscriptions.refused = 0;
+    } else {
+        client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->due(client, what);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    unsigned char wanted;
+    int i;
+    if (client->inbound.map.bytes != NULL && client->inbound.body == IOTHUBI_BODY_IN_PIECES) {
+        iothubi_mqtt_piece(client, NULL, 0, IOTHUB_PIECE_CUT);
+    }
+    for (i = 0; i < IOTHUBI_FEATURES; ++i) {
+        if (client->feature[i] != NULL) {
+            client->feature[i]->lost(client);
+        }
+    }
+    client->inbound.map.bytes = NULL;
+    wanted = subscriptions->wanted;
+    IOTHUB_MEMSET(subscriptions, 0, sizeof *subscriptions);
+    subscriptions->wanted = wanted;
+}
+
+/* A record that is no telemetry is the twin's. */
+IOTHUBI_PRIVATE void iothubi_mqtt_receiver_confirm(struct iothubi_client *client, iothubi_record *record, int status)
+{
+    if (client->feature[IOTHUBI_FEATURE_TWIN] != NULL) {
+        client->feature[IOTHUBI_FEATURE_TWIN]->confirm(client, record, status);
+    }
+}
+
+static const iothubi_receiver iothubi_mqtt_receiver = {
+    iothubi_mqtt_event_received,
+    iothubi_mqtt_receiver_next,
+    iothubi_mqtt_receiver_write,
+    iothubi_mqtt_receiver_taken,
+    iothubi_mqtt_receiver_timers,
+    iothubi_mqtt_receiver_due,
+    iothubi_mqtt_receiver_lost,
+    iothubi_mqtt_receiver_confirm
+};
+
+#endif
+
 /* ==== core/client.h ================================================================================================ */
 
 /* ---- client: the state machine ------------------------------------------------------------------------------------ */
@@ -3831,11 +7923,6 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 #define IOTHUBI_WAIT_MS 1000u                    /* between looks for entropy, clock or a new token */
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
-
-/* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
-
-IOTHUBI_CHECK(due_apart, IOTHUB_CODE_POISON_MESSAGE < 100);
 
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
@@ -3931,6 +8018,10 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
     if (client->state == IOTHUBI_DRAINING) {
         iothubi_left(client);
         return;
+    }
+    if (client->error.code == IOTHUB_CODE_CONNACK_REFUSED) {
+        client->refusals = (unsigned char)(client->refusals < 255 ? client->refusals + 1 : 255);
+        client->credential_due = 1;
     }
     again = iothubi_retry_failed(&client->retry, client->uptime_s, kind, lasted_s, iothubi_random(client));
     iothubi_disconnect(client);
@@ -4045,6 +8136,10 @@ IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
     }
+    if (client->credential_due && client->ask_credential != NULL) {
+        client->ask_credential(client);
+    }
+    client->credential_due = 0;
     if (!(IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_KEY) ? iothubi_sign(client)
             : IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509) || iothubi_check_token(client))) {
         return;
@@ -4346,36 +8441,50 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 
 /* ---- sending ---- */
 
-/* A call brought the next deadline nearer. */
-IOTHUBI_PRIVATE void iothubi_wake(struct iothubi_client *client)
+/* The outbox is full. True: try again; or, with *dropped set, the new message itself was dropped. */
+IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context, int *dropped)
 {
-    client->busy = 1;
-    if (client->platform->wake != NULL && !client->working) {
-        client->platform->wake(client->platform->context);
+    int more = 0;
+    if (client->outbox_policy == IOTHUB_OUTBOX_REJECT || client->dropping) {
+        return 0;
     }
-}
-
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *client, IOTHUB_CODE code, size_t missing)
-{
-    if (code == IOTHUB_CODE_OPTION_INVALID) {
-        iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, code, 0);
+    client->dropping = 1;
+    if (client->outbox_policy == IOTHUB_OUTBOX_DROP_OLDEST) {
+        more = client->extras->drop(client);
     } else {
-        iothubi_error_missing(&client->error, code, missing);
+        *dropped = 1;
+        IOTHUBI_COUNT(client, accepted, 1);
+        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
+        if (callback != NULL) {
+            IOTHUB_UNLOCK();
+            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
+            IOTHUB_LOCK();
+        }
     }
-    return code == IOTHUB_CODE_MESSAGE_TOO_LARGE || code == IOTHUB_CODE_OUTBOX_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
+    client->dropping = 0;
+    IOTHUBI_COUNT(client, dropped, more || *dropped);
+    return more;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record;
     size_t missing;
-    IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
+    unsigned int tries = client->outbox.count;
+    int dropped = 0;
+    IOTHUB_CODE code;
+    do {
+        code = client->transport->add(client, message, kind, &record, &missing);
+    } while (code == IOTHUB_CODE_OUTBOX_FULL && tries-- != 0 && iothubi_make_room(client, callback, context, &dropped));
+    if (dropped) {
+        return IOTHUB_CLIENT_OK;
+    }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
         return iothubi_refuse(client, code, missing);
     }
-    record->callback = callback;
+    record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
     if (client->message_timeout_ms != 0) {
@@ -4524,6 +8633,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_r
     }
     iothubi_lay_out(memory, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
+    ((struct iothubi_client *)memory->block)->window = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
         *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
@@ -4679,7 +8789,15 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     iothubi_disconnect(client);
     client->state = IOTHUBI_STOPPED;
     while (client->outbox.count != 0) {
-        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
+        iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            client->receiver->confirm(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+        } else {
+            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
+        }
+    }
+    if (client->receiver != NULL) {
+        client->receiver->confirm(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;
@@ -4725,26 +8843,37 @@ IOTHUBI_PRIVATE uint32_t iothubi_api_next_work(struct iothubi_client *client)
     return left;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (callback == NULL && context != NULL)) {
+    if (message == NULL || (callback == NULL && context != NULL) || (kind == IOTHUBI_RECORD_OF_KEPT_EVENT && message->map.slot != 0)) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
-        result = iothubi_send(client, message, callback, context);
+        result = iothubi_send(client, message, kind, callback, context);
         IOTHUB_UNLOCK();
     }
     return result;
+}
+
+/* Messages that wait for their confirmation; what the twin has in the outbox is none. */
+IOTHUBI_PRIVATE unsigned int iothubi_messages_waiting(const struct iothubi_client *client)
+{
+    unsigned int waiting = 0, i;
+    for (i = 0; i < client->outbox.count; ++i) {
+        const iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
+        waiting += record->state != IOTHUBI_RECORD_DONE && record->kind != IOTHUBI_RECORD_OF_REPORTED;
+    }
+    return waiting;
 }
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send_status(struct iothubi_client *client, IOTHUB_CLIENT_STATUS *status)
 {
     IOTHUB_CLIENT_RESULT result = status != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        *status = client->outbox.count != 0 ? IOTHUB_CLIENT_SEND_STATUS_BUSY : IOTHUB_CLIENT_SEND_STATUS_IDLE;
+        *status = iothubi_messages_waiting(client) != 0 ? IOTHUB_CLIENT_SEND_STATUS_BUSY : IOTHUB_CLIENT_SEND_STATUS_IDLE;
         IOTHUB_UNLOCK();
     }
     return result;
@@ -4827,15 +8956,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_error(struct iothubi_client *cl
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_client *client, IOTHUB_STATISTICS *statistics)
 {
     IOTHUB_CLIENT_RESULT result = statistics != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
-    unsigned int i;
     if (result == IOTHUB_CLIENT_OK) {
         IOTHUB_MEMSET(statistics, 0, sizeof *statistics);
 #ifndef IOTHUB_NO_STATISTICS
         IOTHUB_MEMCPY(statistics, &client->counters, sizeof client->counters);
 #endif
-        for (i = 0; i < client->outbox.count; ++i) {
-            statistics->messages_waiting += iothubi_outbox_record(&client->outbox, i)->state != IOTHUBI_RECORD_DONE;
-        }
+        statistics->messages_waiting = iothubi_messages_waiting(client);
         statistics->messages_in_flight = client->outbox.in_flight;
         statistics->outbox_used = (uint32_t)iothubi_outbox_used(&client->outbox);
         statistics->outbox_capacity = (uint32_t)client->outbox.capacity;
@@ -4891,7 +9017,11 @@ IOTHUBI_PRIVATE void iothubi_age(struct iothubi_client *client, iothubi_record *
 /* After a loss with messages in flight they are sent one by one: the one that was alone each time is the guilty one. */
 IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 {
+    unsigned int index = 0;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    while (record->kind == IOTHUBI_RECORD_OF_REPORTED) { /* in_flight says that there is another */
+        record = iothubi_outbox_record(&client->outbox, ++index);
+    }
     if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
         IOTHUB_ERROR error;
         client->error.code = IOTHUB_CODE_POISON_MESSAGE;
@@ -4902,9 +9032,21 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
     }
 }
 
+/* Drops the oldest messages down to one that was there before, if this connection has not been offered it. */
+IOTHUBI_PRIVATE int iothubi_drop(struct iothubi_client *client)
+{
+    iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    if (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        return 0;
+    }
+    iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+    return 1;
+}
+
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
+    iothubi_drop,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
@@ -4919,7 +9061,8 @@ static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
     OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
     IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "\0" IOTHUB_OPTION_OPEN_TIMEOUT "\0" IOTHUB_OPTION_IN_FLIGHT "\0"
-    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
+    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_OUTBOX_POLICY "\0"
+    IOTHUB_OPTION_OVERSIZE_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
 
 enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
@@ -4928,7 +9071,7 @@ enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
     IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
     IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT, IOTHUBI_OPTION_OPEN_TIMEOUT, IOTHUBI_OPTION_IN_FLIGHT,
-    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
+    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_OUTBOX_POLICY, IOTHUBI_OPTION_OVERSIZE_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
 };
 
 /* Each setter answers whether the value was taken. */
@@ -5053,12 +9196,13 @@ IOTHUBI_PRIVATE int iothubi_set_qos(struct iothubi_client *client, int qos)
     return 1;
 }
 
-IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsigned int connections)
+/* A number that fits a byte. */
+IOTHUBI_PRIVATE int iothubi_set_limit(unsigned char *limit, unsigned int value, unsigned int maximum)
 {
-    if (connections > 255) {
+    if (value > maximum) {
         return 0;
     }
-    client->poison_limit = (unsigned char)connections;
+    *limit = (unsigned char)value;
     return 1;
 }
 
@@ -5120,7 +9264,13 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_OPEN_TIMEOUT: taken = iothubi_set_seconds_32(&client->open_timeout_s, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_IN_FLIGHT: taken = iothubi_set_in_flight(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_PIPELINED_START: mqtt->pipelined = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
-    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_poison_limit(client, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_limit(&client->poison_limit, *(const unsigned int *)value, 255); break;
+    case IOTHUBI_OPTION_OUTBOX_POLICY:
+        taken = *(const int *)value >= 0 && iothubi_set_limit(&client->outbox_policy, *(const unsigned int *)value, IOTHUB_OUTBOX_DROP_NEWEST);
+        break;
+    case IOTHUBI_OPTION_OVERSIZE_LIMIT:
+        taken = iothubi_set_limit(&client->oversize_limit, *(const unsigned int *)value, 255);
+        break;
     case IOTHUBI_OPTION_SAS_TOKEN: taken = iothubi_set_token(client, (const char *)value); break;
     case IOTHUBI_OPTION_WILL: taken = iothubi_set_will(client, (IOTHUB_MESSAGE_HANDLE)(size_t)value); break;
     default: return iothubi_set_port_option(client, name, value);
@@ -5134,6 +9284,52 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *c
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_set_option(client, name, value);
         client->busy = 1;                        /* a deadline may be nearer now */
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- the next credential ---- */
+
+/* Takes the key or token that the application gives, if it is one and has the kind of the present one; a key must fit into its
+   place. */
+IOTHUBI_PRIVATE void iothubi_ask_credential(struct iothubi_client *client)
+{
+    iothubi_identity *identity = &client->identity;
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback = client->credential_callback;
+    void *context = client->credential_context;
+    iothubi_span text;
+    size_t size;
+    const char *given;
+    IOTHUB_UNLOCK();
+    given = callback(client->refusals, context);
+    IOTHUB_LOCK();
+    if (given == NULL) {
+        return;
+    }
+    iothubi_span_of(&text, given);
+    if (identity->key != NULL) {
+        size = iothubi_base64_decode(text.at, text.size, NULL);
+        if (size != 0 && size <= identity->key_room) {
+            iothubi_base64_decode(text.at, text.size, identity->key);
+            identity->key_size = (unsigned int)size;
+            return;
+        }
+    } else if (iothubi_set_token(client, given)) {
+        client->reconnect = 0;                   /* this attempt takes it */
+        return;
+    }
+    iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, identity->key != NULL ? IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID
+        : IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, -1);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_credential(struct iothubi_client *client, IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        client->ask_credential = callback != NULL ? iothubi_ask_credential : NULL;
+        client->credential_callback = callback;
+        client->credential_context = context;
         IOTHUB_UNLOCK();
     }
     return result;
@@ -5172,7 +9368,15 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform)
     { iothubi_api_destroy(IOTHUBI_CLIENT_OF(handle)); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
         IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context) \
-    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, callback, context); } \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendTelemetryAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUB_CLIENT_TELEMETRY_CALLBACK callback, void *context) \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventKeptAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context) \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_KEPT_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetCredentialCallback(HANDLE handle, IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback, void *context) \
+    { return iothubi_api_credential(IOTHUBI_CLIENT_OF(handle), callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetSendStatus(HANDLE handle, IOTHUB_CLIENT_STATUS *status) \
     { return iothubi_api_send_status(IOTHUBI_CLIENT_OF(handle), status); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetConnectionStatusCallback(HANDLE handle, \
@@ -5229,6 +9433,1228 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventToOutputAsync(IOTHUB
     default:
         return IOTHUB_CLIENT_ERROR;
     }
+}
+
+#endif
+
+/* ==== transports/mqtt/receive_messages.h =========================================================================== */
+
+/* ---- mqtt/receive_messages: cloud-to-device messages, and a module's inputs ------------------------------------------ */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_RECEIVE_MESSAGES_H) && !defined(IOTHUB_NO_C2D)
+#define IOTHUBI_MQTT_RECEIVE_MESSAGES_H
+
+/* Whose message is it? NULL: nobody's. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC iothubi_message_handler(const struct iothubi_client *client, void **context)
+{
+    const char *name = iothubi_map_get(&client->inbound.map, IOTHUBI_PROPERTY_INPUT_NAME, NULL);
+    iothubi_span text;
+    const iothubi_input *input;
+    iothubi_span_of(&text, name);
+    for (input = client->mailbox->inputs; input != NULL; input = input->next) {
+        if (input->callback != NULL && IOTHUB_STRLEN(input->name) == text.size && IOTHUB_MEMCMP(input->name, text.at, text.size) == 0) {
+            *context = input->context;
+            return input->callback;
+        }
+    }
+    *context = client->mailbox->message_context;
+    return client->mailbox->message_callback;
+}
+
+/* The packet id of what is arriving; 0 with QoS 0. */
+IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *client)
+{
+    return (client->mqtt.parser.first & IOTHUBI_MQTT_QOS1) != 0 ? client->mqtt.parser.value : 0;
+}
+
+/* What is kept leaves half of its part of the inbox to what is not; a first message may have all of it. */
+IOTHUBI_PRIVATE int iothubi_message_may_be_kept(const struct iothubi_client *client)
+{
+    const iothubi_inbound *inbound = &client->inbound;
+    const unsigned char *start = client->inbox + client->window, *end = client->inbox + client->inbox_size;
+    size_t body = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
+    return inbound->map.bytes == start
+        || (size_t)(inbound->map.bytes - start) + inbound->map.room + body <= (size_t)(end - start) / 2u;
+}
+
+IOTHUBI_PRIVATE int iothubi_message_accept(struct iothubi_client *client)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    iothubi_mailbox *mailbox = client->mailbox;
+    iothubi_held *held = iothubi_mailbox_slot(mailbox);
+    unsigned int id = iothubi_message_id(client);
+    void *context;
+    if (iothubi_message_handler(client, &context) == NULL) {
+        IOTHUBI_COUNT(client, received_unhandled, 1);
+        return IOTHUBI_BODY_IGNORED;
+    }
+    if (id != 0 && iothubi_owed_find(mailbox, id) != mailbox->owed_count) {
+        return IOTHUBI_BODY_IGNORED;             /* the hub grew impatient: the application has this one already */
+    }
+    if (inbound->body == IOTHUBI_BODY_SKIPPED || held == NULL || iothubi_owed_is_full(mailbox) || !iothubi_message_may_be_kept(client)) {
+        return IOTHUBI_BODY_SKIPPED;
+    }
+    iothubi_mailbox_use(mailbox, held);
+    held->id = (unsigned short)id;
+    held->message.map = inbound->map;
+    held->message.body_size = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
+    held->message.body = held->message.body_size != 0 ? iothubi_inbound_body(inbound) : NULL;
+    inbound->handle = &held->message;
+    if (id != 0) {
+        iothubi_owed_add(mailbox, id);
+    }
+    return inbound->body;
+}
+
+/* The application is done with a message. */
+IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothubi_held *held, int accepted)
+{
+    held->used = 0;
+    if (held->id != 0) {
+        iothubi_owed_decide(client->mailbox, held->id, accepted, client->uptime_s);
+    }
+}
+
+/* The option oversize_limit: a message that never fits is seen again and again. It is known by its properties and its size. */
+IOTHUBI_PRIVATE void iothubi_message_oversize(struct iothubi_client *client)
+{
+    const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
+    unsigned int id = iothubi_message_id(client);
+    uint32_t hash = client->inbound.total;
+    size_t i;
+    for (i = 0; i < map->used; ++i) {            /* FNV-1a */
+        hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
+    }
+    client->mailbox->oversize_seen = (unsigned char)(hash == client->mailbox->oversize && client->mailbox->oversize_seen < 255 ? client->mailbox->oversize_seen + 1 : 1);
+    client->mailbox->oversize = hash;
+    if (client->oversize_limit != 0 && client->mailbox->oversize_seen >= client->oversize_limit && id != 0 && !iothubi_owed_is_full(client->mailbox)) {
+        iothubi_owed_add(client->mailbox, id);
+        iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    IOTHUBMESSAGE_DISPOSITION_RESULT answer = (IOTHUBMESSAGE_DISPOSITION_RESULT)inbound->answer;
+    iothubi_held *held;
+    if (inbound->body == IOTHUBI_BODY_SKIPPED) {
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_MESSAGE_SKIPPED);
+        if (inbound->missing != 0) {
+            iothubi_message_oversize(client);
+        }
+        return;
+    }
+    client->mailbox->received_time = iothubi_wall_time(client);
+    if (inbound->body == IOTHUBI_BODY_WHOLE) {
+        void *context;
+        IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback = iothubi_message_handler(client, &context);
+        answer = IOTHUBMESSAGE_ABANDONED;
+        if (callback != NULL) {                  /* it may have been given up while the body came */
+            IOTHUB_UNLOCK();
+            answer = callback((IOTHUB_MESSAGE_HANDLE)inbound->handle, context);
+            IOTHUB_LOCK();
+        }
+    }
+    held = iothubi_mailbox_find(client->mailbox, (IOTHUB_MESSAGE_HANDLE)inbound->handle);
+    if (answer != IOTHUBMESSAGE_ASYNC_ACK && held != NULL) {
+        iothubi_message_settle(client, held, answer == IOTHUBMESSAGE_ACCEPTED);
+    }
+}
+
+IOTHUBI_PRIVATE int iothubi_message_next(struct iothubi_client *client)
+{
+    iothubi_mailbox *mailbox = client->mailbox;
+    uint32_t left_s = IOTHUBI_OWED_PATIENCE_S;
+    if (mailbox->writing == 0) {
+        unsigned int index = iothubi_owed_next(mailbox, client->uptime_s, &left_s);
+        mailbox->writing = index < mailbox->owed_count ? mailbox->owed[index].id : 0;
+    }
+    return mailbox->writing != 0 ? IOTHUBI_MQTT_OUT_PUBACK : IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+IOTHUBI_PRIVATE void iothubi_message_write(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    iothubi_mqtt_write_acknowledgement(writer, IOTHUBI_MQTT_PUBACK, client->mailbox->writing);
+}
+
+IOTHUBI_PRIVATE void iothubi_message_taken(struct iothubi_client *client, int out, size_t size)
+{
+    iothubi_mailbox *mailbox = client->mailbox;
+    (void)out;
+    (void)size;
+    iothubi_owed_remove(mailbox, iothubi_owed_find(mailbox, mailbox->writing));
+    mailbox->writing = 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_message_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    uint32_t left_s = 0xFFFFu;
+    iothubi_owed_next(client->mailbox, client->uptime_s, &left_s);
+    if (left_s != 0xFFFFu) {
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_PUBACK, client->second_tick, left_s);
+    }
+}
+
+/* An acknowledgement that is due is written with everything else. */
+IOTHUBI_PRIVATE void iothubi_message_due(struct iothubi_client *client, int what)
+{
+    (void)client;
+    (void)what;
+}
+
+IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
+{
+    const iothubi_inbound *inbound = &client->inbound;
+    iothubi_held *held = iothubi_mailbox_find(client->mailbox, (IOTHUB_MESSAGE_HANDLE)inbound->handle);
+    if (held != NULL && inbound->map.bytes != NULL && inbound->kind == IOTHUBI_KIND_MESSAGE) {
+        held->used = 0;                          /* half of it came: the application has not seen it, or was told CUT */
+    }
+    iothubi_mailbox_lost(client->mailbox);
+}
+
+IOTHUBI_PRIVATE void iothubi_message_confirm(struct iothubi_client *client, iothubi_record *record, int status)
+{
+    (void)client;
+    (void)record;
+    (void)status;
+}
+
+static const iothubi_feature iothubi_message_feature = {
+    iothubi_message_accept,
+    iothubi_message_deliver,
+    iothubi_message_next,
+    iothubi_message_write,
+    iothubi_message_taken,
+    iothubi_message_timers,
+    iothubi_message_due,
+    iothubi_message_lost,
+    iothubi_message_confirm
+};
+
+#endif
+
+/* ==== transports/mqtt/receive_twin.h =============================================================================== */
+
+/* ---- mqtt/receive_twin: the twin over MQTT ---------------------------------------------------------------------------- */
+/* One GET at a time, after its subscriptions; reported states lie in the outbox, their packet id is their request id. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_RECEIVE_TWIN_H) && !defined(IOTHUB_NO_TWIN)
+#define IOTHUBI_MQTT_RECEIVE_TWIN_H
+
+
+/* ---- to the application ---- */
+
+/* Hands a document or a patch to a reader; bytes NULL: there is none. */
+IOTHUBI_PRIVATE void iothubi_twin_tell(const iothubi_twin_reader *reader, int properties, int state, const unsigned char *bytes, size_t size)
+{
+    IOTHUB_UNLOCK();
+    if (properties) {
+        ((IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)reader->callback)((IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)state, bytes, size, reader->context);
+    } else {
+        ((IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)reader->callback)((DEVICE_TWIN_UPDATE_STATE)state, bytes, size, reader->context);
+    }
+    IOTHUB_LOCK();
+}
+
+/* The one who hears everything. */
+IOTHUBI_PRIVATE void iothubi_twin_tell_first(const struct iothubi_client *client, int state, const unsigned char *bytes, size_t size)
+{
+    iothubi_twin_reader reader = client->twin->readers[0];
+    if (reader.callback != NULL) {               /* he may have gone while the body came */
+        iothubi_twin_tell(&reader, client->twin->properties & 1, state, bytes, size);
+    }
+}
+
+/* Those who wait now; who asks again in his callback waits for the next document. */
+IOTHUBI_PRIVATE void iothubi_twin_tell_waiting(struct iothubi_client *client, const unsigned char *bytes, size_t size)
+{
+    iothubi_twin *twin = client->twin;
+    unsigned int n, i;
+    for (n = twin->waiting; n != 0; --n) {
+        iothubi_twin_reader reader = twin->readers[1];
+        unsigned int properties = twin->properties;
+        twin->waiting = (unsigned char)(twin->waiting - 1);
+        for (i = 1; i <= twin->waiting; ++i) {
+            twin->readers[i] = twin->readers[i + 1u];
+        }
+        twin->properties = (unsigned char)((properties & 1u) | (properties >> 2) << 1);
+        iothubi_twin_tell(&reader, (properties & 2u) != 0, DEVICE_TWIN_UPDATE_COMPLETE, bytes, size);
+    }
+}
+
+/* ---- what arrives ---- */
+
+/* A number that the topic carries; 0: none. */
+IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client, int tag)
+{
+    iothubi_span text;
+    uint32_t number;
+    iothubi_span_of(&text, iothubi_map_get(&client->inbound.map, tag, NULL));
+    return iothubi_read_decimal(text.at, text.size, &number) ? number : 0;
+}
+
+/* The hub refused a request, or did not answer. */
+IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status)
+{
+    uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
+    iothubi_error_set(&client->error, IOTHUB_LAYER_HUB, IOTHUB_CODE_TWIN_REFUSED, status);
+    if (status == 429 || status >= 500) {
+        iothubi_twin_hold(client->twin, after_s, client->now);
+        client->error.retry_after_s = client->twin->held_s;
+    }
+    IOTHUB_LOG(IOTHUB_LOG_ERROR, IOTHUB_CODE_TWIN_REFUSED, IoTHub_ErrorText(&client->error));
+}
+
+/* There is no document. */
+IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int status)
+{
+    client->twin->get = IOTHUBI_GET_NONE;
+    iothubi_twin_refused(client, status);
+    if (iothubi_twin_is_wanted(client->twin)) {
+        iothubi_twin_ask(client->twin);
+    }
+    iothubi_twin_tell_waiting(client, NULL, 0);
+}
+
+/* The end of a reported state; without a record: of those who wait for a document. */
+IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi_record *record, int status)
+{
+    iothubi_function callback;
+    void *context;
+    if (record == NULL) {
+        iothubi_twin_tell_waiting(client, NULL, 0);
+        return;
+    }
+    callback = record->callback;
+    context = record->context;
+    if (record == client->outbox.records + client->outbox.first) {
+        client->mqtt.acknowledgement_tick = client->now; /* the deadline of the next one starts here */
+    }
+    iothubi_outbox_done(&client->outbox, record);
+    if (callback != NULL) {
+        IOTHUB_UNLOCK();
+        ((IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)callback)(status, context);
+        IOTHUB_LOCK();
+    }
+}
+
+/* The answer to a reported state. */
+IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32_t request)
+{
+    unsigned int index = request <= IOTHUBI_OUTBOX_ID_LAST ? iothubi_outbox_index(&client->outbox, (unsigned int)request) : client->outbox.count;
+    iothubi_record *record = iothubi_outbox_record(&client->outbox, index < client->outbox.count ? index : 0);
+    int status = client->inbound.status;
+    if (index >= client->outbox.count || record->kind != IOTHUBI_RECORD_OF_REPORTED || record->state != IOTHUBI_RECORD_SENT) {
+        IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
+        return;
+    }
+    client->twin->reported = (unsigned short)(client->twin->reported - 1);
+    client->twin->reported_tick = client->now;
+    if (status >= 300) {
+        iothubi_twin_refused(client, status);
+    }
+    iothubi_twin_confirm(client, record, status);
+}
+
+IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    iothubi_twin *twin = client->twin;
+    uint32_t request;
+    if (inbound->kind == IOTHUBI_KIND_PATCH) {
+        return iothubi_twin_patch(twin, iothubi_twin_number(client, IOTHUBI_PROPERTY_VERSION)) ? (int)inbound->body : (int)IOTHUBI_BODY_IGNORED;
+    }
+    request = iothubi_twin_number(client, IOTHUBI_PROPERTY_REQUEST_ID);
+    if (request < IOTHUBI_TWIN_FIRST_GET) {
+        iothubi_twin_answered(client, request);
+    } else if (twin->get != IOTHUBI_GET_ASKED || request != twin->request) {
+        IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
+    } else if (inbound->status != 200) {
+        iothubi_twin_no_document(client, inbound->status);
+    } else {
+        iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
+        return inbound->body == IOTHUBI_BODY_IN_PIECES && !iothubi_twin_is_wanted(twin) ? (int)IOTHUBI_BODY_SKIPPED : (int)inbound->body;
+    }
+    return IOTHUBI_BODY_IGNORED;
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_deliver(struct iothubi_client *client)
+{
+    const iothubi_inbound *inbound = &client->inbound;
+    iothubi_twin *twin = client->twin;
+    int patch = inbound->kind == IOTHUBI_KIND_PATCH, whole = inbound->body == IOTHUBI_BODY_WHOLE;
+    if (inbound->body == IOTHUBI_BODY_SKIPPED) {
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_TWIN_SKIPPED);
+    }
+    if (!patch && !iothubi_twin_document(twin)) {
+        return;
+    }
+    if (patch && inbound->body == IOTHUBI_BODY_SKIPPED) {
+        iothubi_twin_ask(twin);
+        return;
+    }
+    if (patch) {
+        twin->version += 1u;
+    }
+    if (whole) {
+        iothubi_twin_tell_first(client, patch ? DEVICE_TWIN_UPDATE_PARTIAL : DEVICE_TWIN_UPDATE_COMPLETE, iothubi_inbound_body(inbound), (size_t)inbound->total);
+    }
+    if (!patch) {
+        iothubi_twin_tell_waiting(client, whole ? iothubi_inbound_body(inbound) : NULL, whole ? (size_t)inbound->total : 0);
+    }
+}
+
+/* ---- what leaves ---- */
+
+static IOTHUB_CONST char iothubi_twin_get_topic[] = "$iothub/twin/GET/?$rid=";
+static IOTHUB_CONST char iothubi_twin_reported_topic[] = "$iothub/twin/PATCH/properties/reported/?$rid=";
+
+IOTHUBI_PRIVATE void iothubi_twin_write_get_topic(iothubi_writer *writer, const void *context)
+{
+    IOTHUBI_WRITE_CONST(writer, iothubi_twin_get_topic);
+    iothubi_write_decimal(writer, iothubi_twin_next_request(((const struct iothubi_client *)context)->twin));
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_write_reported_topic(iothubi_writer *writer, const void *context)
+{
+    IOTHUBI_WRITE_CONST(writer, iothubi_twin_reported_topic);
+    iothubi_write_decimal(writer, *(const unsigned int *)context);
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_write_get_body(iothubi_writer *writer, const void *context)
+{
+    iothubi_mqtt_write_field(writer, iothubi_twin_write_get_topic, context);
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_write(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    iothubi_mqtt_write_packet(writer, IOTHUBI_MQTT_PUBLISH, iothubi_twin_write_get_body, client);
+}
+
+/* Nothing of the twin before the hub listens, and before the time that it asked for. */
+IOTHUBI_PRIVATE int iothubi_twin_next(struct iothubi_client *client)
+{
+    iothubi_twin *twin = client->twin;
+    const iothubi_subscriptions *subscriptions = &client->subscriptions;
+    unsigned int settled = (unsigned int)subscriptions->granted | subscriptions->refused;
+    unsigned char waits = (subscriptions->granted & IOTHUBI_WANT_ANSWERS) == 0 || twin->held_s != 0;
+    if (client->mqtt.reported_waits && !waits) {
+        client->outbox.next = 0;                 /* look again at those that waited */
+    }
+    client->mqtt.reported_waits = waits;
+    return twin->get == IOTHUBI_GET_WANTED && !waits && client->mqtt.leaving == IOTHUBI_MQTT_STAYING
+        && (subscriptions->wanted & IOTHUBI_WANT_PATCHES & ~settled) == 0 ? IOTHUBI_MQTT_OUT_GET : IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* GET was taken by the stream, or a reported state. */
+IOTHUBI_PRIVATE void iothubi_twin_taken(struct iothubi_client *client, int out, size_t size)
+{
+    iothubi_twin *twin = client->twin;
+    (void)size;
+    if (out == IOTHUBI_MQTT_OUT_GET) {
+        iothubi_twin_asked(twin, client->now);
+        return;
+    }
+    if (twin->reported == 0) {
+        twin->reported_tick = client->now;
+    }
+    twin->reported = (unsigned short)(twin->reported + 1);
+}
+
+/* ---- time, and the end ---- */
+
+IOTHUBI_PRIVATE void iothubi_twin_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    const iothubi_twin *twin = client->twin;
+    if (twin->get == IOTHUBI_GET_ASKED) {
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_DOCUMENT, twin->asked_tick, IOTHUBI_TWIN_ANSWER_S);
+    }
+    if (twin->reported != 0) {
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_REPORTED, twin->reported_tick, IOTHUBI_TWIN_ANSWER_S);
+    }
+    if (twin->held_s != 0) {
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_TWIN, twin->held_tick, twin->held_s);
+    }
+}
+
+/* The oldest reported state that was sent gets no answer any more. */
+IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
+{
+    unsigned int i;
+    for (i = 0; i < client->outbox.count; ++i) {
+        iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED && record->state == IOTHUBI_RECORD_SENT) {
+            client->twin->reported = (unsigned short)(client->twin->reported - 1);
+            client->twin->reported_tick = client->now;
+            iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER);
+            iothubi_twin_confirm(client, record, IOTHUBI_STATUS_NO_ANSWER);
+            return;
+        }
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_due(struct iothubi_client *client, int what)
+{
+    if (what == IOTHUBI_DUE_DOCUMENT) {
+        iothubi_twin_no_document(client, IOTHUBI_STATUS_NO_ANSWER);
+    } else if (what == IOTHUBI_DUE_REPORTED) {
+        iothubi_twin_reported_due(client);
+    } else {
+        client->twin->held_s = 0;
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_twin_connection_lost(struct iothubi_client *client)
+{
+    iothubi_twin_lost(client->twin);
+}
+
+static const iothubi_feature iothubi_twin_feature = {
+    iothubi_twin_accept,
+    iothubi_twin_deliver,
+    iothubi_twin_next,
+    iothubi_twin_write,
+    iothubi_twin_taken,
+    iothubi_twin_timers,
+    iothubi_twin_due,
+    iothubi_twin_connection_lost,
+    iothubi_twin_confirm
+};
+
+#endif
+
+/* ==== transports/mqtt/receive_methods.h ============================================================================ */
+
+/* ---- mqtt/receive_methods: direct methods over MQTT --------------------------------------------------------------------- */
+/* Answers are whole packets in a share of the outbox's memory; they go ahead of telemetry and die with the connection. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_RECEIVE_METHODS_H) && !defined(IOTHUB_NO_METHODS)
+#define IOTHUBI_MQTT_RECEIVE_METHODS_H
+
+#define IOTHUBI_METHOD_REFUSED 500               /* by the callback, or its answer is too large */
+#define IOTHUBI_METHOD_NOT_TAKEN 503
+
+/* ---- answers ---- */
+
+typedef struct iothubi_method_answer_tag {
+    const char *id;
+    const unsigned char *body;
+    size_t body_size;
+    uint32_t status;
+} iothubi_method_answer;
+
+static IOTHUB_CONST char iothubi_method_answer_topic[] = "$iothub/methods/res/";
+static IOTHUB_CONST char iothubi_method_answer_id[] = "/?$rid=";
+
+IOTHUBI_PRIVATE void iothubi_method_write_topic(iothubi_writer *writer, const void *context)
+{
+    const iothubi_method_answer *answer = (const iothubi_method_answer *)context;
+    IOTHUBI_WRITE_CONST(writer, iothubi_method_answer_topic);
+    iothubi_write_decimal(writer, answer->status);
+    IOTHUBI_WRITE_CONST(writer, iothubi_method_answer_id);
+    iothubi_write_text(writer, answer->id);
+}
+
+IOTHUBI_PRIVATE void iothubi_method_write_body(iothubi_writer *writer, const void *context)
+{
+    const iothubi_method_answer *answer = (const iothubi_method_answer *)context;
+    iothubi_mqtt_write_field(writer, iothubi_method_write_topic, context);
+    iothubi_write(writer, answer->body, answer->body_size);
+}
+
+/* Puts an answer behind those that wait. 0, or how many bytes are missing. */
+IOTHUBI_PRIVATE size_t iothubi_method_answer_now(struct iothubi_client *client, const char *id, int status, const unsigned char *body, size_t size)
+{
+    iothubi_methods *methods = client->methods;
+    size_t room = methods->answers_room - methods->answers_used;
+    iothubi_method_answer answer;
+    iothubi_writer writer;
+    answer.id = id;
+    answer.status = (uint32_t)status;
+    answer.body = body;
+    answer.body_size = size;
+    iothubi_write_begin(&writer, methods->answers + methods->answers_used, 0, room);
+    iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_PUBLISH, iothubi_method_write_body, &answer);
+    if (writer.length > room) {
+        return writer.length - room;
+    }
+    methods->answers_used += writer.length;
+    return 0;
+}
+
+/* An answer with nothing but a status; if even that finds no room the caller waits in vain. */
+IOTHUBI_PRIVATE void iothubi_method_answer_status(struct iothubi_client *client, const char *id, int status)
+{
+    size_t missing = iothubi_method_answer_now(client, id, status, NULL, 0);
+    if (missing != 0) {
+        client->inbound.missing = missing;
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
+    }
+}
+
+/* ---- what arrives ---- */
+
+IOTHUBI_PRIVATE const char *iothubi_method_id(const struct iothubi_client *client)
+{
+    return iothubi_map_get(&client->inbound.map, IOTHUBI_PROPERTY_REQUEST_ID, NULL);
+}
+
+IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
+{
+    iothubi_inbound *inbound = &client->inbound;
+    const char *id = iothubi_method_id(client);
+    if (id == NULL || inbound->body == IOTHUBI_BODY_SKIPPED) {
+        return IOTHUBI_BODY_SKIPPED;
+    }
+    if (client->methods->mode == IOTHUBI_METHODS_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
+        const iothubi_pending *pending = IOTHUB_STRLEN(id) < IOTHUBI_METHOD_ID_SIZE
+            ? iothubi_method_begin(client->methods, id, client->uptime_s) : NULL;
+        if (pending == NULL) {
+            return IOTHUBI_BODY_SKIPPED;
+        }
+        inbound->handle = iothubi_method_handle(pending);
+    }
+    return inbound->body;
+}
+
+/* What the application answers at once: copied, then its own again. */
+IOTHUBI_PRIVATE void iothubi_method_reply(struct iothubi_client *client, int status, unsigned char *response, size_t size)
+{
+    const char *id = iothubi_method_id(client);
+    size_t missing = iothubi_method_answer_now(client, id, status >= 0 ? status : IOTHUBI_METHOD_REFUSED, response, response != NULL ? size : 0);
+    if (response != NULL) {
+        IOTHUB_FREE(response);
+    }
+    if (missing != 0) {
+        client->inbound.missing = missing;
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
+        iothubi_method_answer_status(client, id, IOTHUBI_METHOD_REFUSED);
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_method_call(struct iothubi_client *client, const char *name)
+{
+    IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback = (IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC)client->methods->callback;
+    void *context = client->methods->context;
+    unsigned char *response = NULL;
+    size_t size = 0;
+    int status;
+    IOTHUB_UNLOCK();
+    status = callback(name, iothubi_inbound_body(&client->inbound), (size_t)client->inbound.total, &response, &size, context);
+    IOTHUB_LOCK();
+    iothubi_method_reply(client, status, response, size);
+}
+
+/* The name of a command may start with that of its component. */
+IOTHUBI_PRIVATE void iothubi_method_call_command(struct iothubi_client *client, const char *name)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
+    IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback = (IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC)client->methods->callback;
+    void *context = client->methods->context;
+    IOTHUB_CLIENT_COMMAND_REQUEST request;
+    IOTHUB_CLIENT_COMMAND_RESPONSE response;
+    iothubi_span command, component;
+    IOTHUB_MEMSET(&request, 0, sizeof request);
+    IOTHUB_MEMSET(&response, 0, sizeof response);
+    request.structVersion = IOTHUB_CLIENT_COMMAND_REQUEST_STRUCT_VERSION_1;
+    request.commandName = name;
+    iothubi_span_of(&command, name);
+    if (iothubi_split(&command, '*', &component)) {
+        map->bytes[(size_t)(name - (const char *)map->bytes) + component.size] = '\0';
+        request.componentName = name;
+        request.commandName = command.at;
+    }
+    request.payload = iothubi_inbound_body(&client->inbound);
+    request.payloadLength = (size_t)client->inbound.total;
+    response.structVersion = IOTHUB_CLIENT_COMMAND_RESPONSE_STRUCT_VERSION_1;
+    response.statusCode = IOTHUBI_METHOD_REFUSED;
+    IOTHUB_UNLOCK();
+    callback(&request, &response, context);
+    IOTHUB_LOCK();
+    iothubi_method_reply(client, response.statusCode, response.payload, response.payloadLength);
+}
+
+/* One that is answered later; a callback that fails refuses it. */
+IOTHUBI_PRIVATE void iothubi_method_hand_over(struct iothubi_client *client, const char *name)
+{
+    IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK callback = (IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK)client->methods->callback;
+    void *context = client->methods->context;
+    METHOD_HANDLE handle = client->inbound.handle;
+    iothubi_pending *pending;
+    int result;
+    IOTHUB_UNLOCK();
+    result = callback(name, iothubi_inbound_body(&client->inbound), (size_t)client->inbound.total, handle, context);
+    IOTHUB_LOCK();
+    pending = iothubi_method_find(client->methods, (size_t)handle);
+    if (result != 0 && pending != NULL) {
+        iothubi_method_answer_status(client, pending->id, IOTHUBI_METHOD_REFUSED);
+        pending->number = 0;
+    }
+}
+
+IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
+{
+    const iothubi_inbound *inbound = &client->inbound;
+    const char *name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
+    int mode = inbound->body == IOTHUBI_BODY_WHOLE ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
+    if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
+        return;                                  /* the application has its handle */
+    }
+    switch (mode) {
+    case IOTHUBI_METHODS_AT_ONCE: iothubi_method_call(client, name); break;
+    case IOTHUBI_METHODS_COMMANDS: iothubi_method_call_command(client, name); break;
+    case IOTHUBI_METHODS_LATER: iothubi_method_hand_over(client, name); break;
+    default:                                     /* it cannot be taken, or was given up while the body came */
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
+        if (iothubi_method_id(client) != NULL) {
+            iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
+        }
+        break;
+    }
+}
+
+/* ---- what leaves, time, and the end ---- */
+
+IOTHUBI_PRIVATE int iothubi_method_next(struct iothubi_client *client)
+{
+    return client->methods->answers_used != 0 ? IOTHUBI_MQTT_OUT_ANSWER : IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* Answers are written from where they lie. */
+IOTHUBI_PRIVATE void iothubi_method_write(iothubi_writer *writer, const struct iothubi_client *client)
+{
+    (void)writer;
+    (void)client;
+}
+
+IOTHUBI_PRIVATE void iothubi_method_taken(struct iothubi_client *client, int out, size_t size)
+{
+    iothubi_methods *methods = client->methods;
+    (void)out;
+    methods->answers_used -= size;
+    IOTHUB_MEMMOVE(methods->answers, methods->answers + size, methods->answers_used);
+}
+
+IOTHUBI_PRIVATE void iothubi_method_timers(const struct iothubi_client *client, iothubi_timer *timer)
+{
+    const iothubi_pending *oldest = iothubi_method_oldest(client->methods, client->uptime_s);
+    if (oldest != NULL) {
+        uint32_t waited_s = client->uptime_s - oldest->since_s;
+        iothubi_timer_add_s(timer, IOTHUBI_DUE_METHOD, client->second_tick,
+            waited_s < IOTHUBI_METHOD_PATIENCE_S ? IOTHUBI_METHOD_PATIENCE_S - waited_s : 0);
+    }
+}
+
+/* Nobody waits for its answer any more. */
+IOTHUBI_PRIVATE void iothubi_method_due(struct iothubi_client *client, int what)
+{
+    (void)what;
+    iothubi_method_oldest(client->methods, client->uptime_s)->number = 0;
+}
+
+IOTHUBI_PRIVATE void iothubi_method_lost(struct iothubi_client *client)
+{
+    iothubi_methods_lost(client->methods);
+}
+
+IOTHUBI_PRIVATE void iothubi_method_confirm(struct iothubi_client *client, iothubi_record *record, int status)
+{
+    (void)client;
+    (void)record;
+    (void)status;
+}
+
+static const iothubi_feature iothubi_method_feature = {
+    iothubi_method_accept,
+    iothubi_method_deliver,
+    iothubi_method_next,
+    iothubi_method_write,
+    iothubi_method_taken,
+    iothubi_method_timers,
+    iothubi_method_due,
+    iothubi_method_lost,
+    iothubi_method_confirm
+};
+
+#endif
+
+/* ==== core/api_features.h ========================================================================================== */
+
+/* ---- api_features: public names of cloud-to-device messages, twins, methods ------------------------------------------- */
+/* Setting a callback links its feature, so that a program pays for what it asks for. */
+
+#if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_API_FEATURES_H)
+#define IOTHUBI_API_FEATURES_H
+
+#define IOTHUBI_INBOX_BYTES_PER_SLOT 256u        /* one kept message, or one method that is answered later, for so many */
+#define IOTHUBI_SLOTS_MINIMUM 2u
+#define IOTHUBI_SLOTS_MAXIMUM 16u
+#define IOTHUBI_ANSWERS_MINIMUM 64u
+
+/* Asks for something, or gives it up. */
+IOTHUBI_PRIVATE void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    subscriptions->wanted = (unsigned char)(wanted ? subscriptions->wanted | bits : subscriptions->wanted & ~bits);
+    iothubi_wake(client);
+}
+
+IOTHUBI_PRIVATE void iothubi_link(struct iothubi_client *client, int index, const iothubi_feature *feature)
+{
+    client->receiver = &iothubi_mqtt_receiver;
+    client->feature[index] = feature;
+}
+
+IOTHUBI_PRIVATE unsigned int iothubi_inbox_slots(const struct iothubi_client *client)
+{
+    size_t slots = client->inbox_size / IOTHUBI_INBOX_BYTES_PER_SLOT;
+    return slots < IOTHUBI_SLOTS_MINIMUM ? IOTHUBI_SLOTS_MINIMUM : slots > IOTHUBI_SLOTS_MAXIMUM ? IOTHUBI_SLOTS_MAXIMUM : (unsigned int)slots;
+}
+
+/* ---- messages ---- */
+
+#ifndef IOTHUB_NO_C2D
+
+/* The tables of messages, when they are first needed. False: no room. */
+IOTHUBI_PRIVATE int iothubi_have_mailbox(struct iothubi_client *client)
+{
+    unsigned int slots = iothubi_inbox_slots(client);
+    if (client->mailbox == NULL) {
+        client->mailbox = (iothubi_mailbox *)iothubi_mqtt_carve_inbox(client, IOTHUBI_MAILBOX_SIZE(slots));
+        if (client->mailbox == NULL) {
+            return 0;
+        }
+        iothubi_mailbox_begin(client->mailbox, slots);
+        iothubi_link(client, IOTHUBI_FEATURE_MESSAGES, &iothubi_message_feature);
+    }
+    return 1;
+}
+
+/* Messages are wanted as long as somebody takes them. */
+IOTHUBI_PRIVATE void iothubi_want_messages(struct iothubi_client *client)
+{
+    const iothubi_input *input = client->mailbox->inputs;
+    while (input != NULL && input->callback == NULL) {
+        input = input->next;
+    }
+    iothubi_want(client, IOTHUBI_WANT_MESSAGES, input != NULL || client->mailbox->message_callback != NULL);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_message(struct iothubi_client *client, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
+{
+    if (callback != NULL ? !iothubi_have_mailbox(client) : client->mailbox == NULL || client->mailbox->message_callback == NULL) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    client->mailbox->message_callback = callback;
+    client->mailbox->message_context = context;
+    iothubi_want_messages(client);
+    return IOTHUB_CLIENT_OK;
+}
+
+/* The handler of an input, which has one already or never had; NULL: no room for its name. */
+IOTHUBI_PRIVATE iothubi_input *iothubi_find_input(struct iothubi_client *client, const char *name, int add)
+{
+    size_t size = IOTHUB_STRLEN(name) + 1u;
+    iothubi_input *input;
+    for (input = client->mailbox->inputs; input != NULL; input = input->next) {
+        if (IOTHUB_STRLEN(input->name) + 1u == size && IOTHUB_MEMCMP(input->name, name, size) == 0) {
+            return input;
+        }
+    }
+    input = add ? (iothubi_input *)iothubi_mqtt_carve_inbox(client, offsetof(iothubi_input, name) + size) : NULL;
+    if (input != NULL) {
+        IOTHUB_MEMCPY(input->name, name, size);
+        input->callback = NULL;
+        input->next = client->mailbox->inputs;
+        client->mailbox->inputs = input;
+    }
+    return input;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_input(struct iothubi_client *client, const char *name,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
+{
+    iothubi_input *input;
+    if (name == NULL) {
+        return iothubi_set_message(client, callback, context);
+    }
+    if (callback != NULL ? !iothubi_have_mailbox(client) : client->mailbox == NULL) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    input = iothubi_find_input(client, name, callback != NULL);
+    if (input == NULL || (callback == NULL && input->callback == NULL)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    input->callback = callback;
+    input->context = context;
+    iothubi_want_messages(client);
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_dispose(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
+{
+    iothubi_held *held = client->mailbox != NULL ? iothubi_mailbox_find(client->mailbox, message) : NULL;
+    if (held == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    iothubi_message_settle(client, held, disposition == IOTHUBMESSAGE_ACCEPTED);
+    iothubi_wake(client);
+    return IOTHUB_CLIENT_OK;
+}
+#endif
+
+/* input: a module's; module: is it one? */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_message(struct iothubi_client *client, const char *input, int module,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_C2D
+        result = module == (IOTHUBI_MODULE_OF(&client->identity) != NULL) ? iothubi_set_input(client, input, callback, context)
+            : IOTHUB_CLIENT_ERROR;
+#else
+        (void)input;
+        (void)module;
+        (void)callback;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_dispose(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+    IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
+{
+    IOTHUB_CLIENT_RESULT result;
+    if (message == NULL || (int)disposition < 0 || disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_C2D
+        result = iothubi_dispose(client, message, disposition);
+#else
+        result = IOTHUB_CLIENT_INVALID_ARG;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_received_time(struct iothubi_client *client, time_t *received)
+{
+    IOTHUB_CLIENT_RESULT result = received != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+        result = IOTHUB_CLIENT_INDEFINITE_TIME;
+#ifndef IOTHUB_NO_C2D
+        if (client->mailbox != NULL && client->mailbox->received_time != 0) {
+            *received = (time_t)client->mailbox->received_time;
+            result = IOTHUB_CLIENT_OK;
+        }
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- twin ---- */
+
+#ifndef IOTHUB_NO_TWIN
+
+/* The twin's state, when it is first needed. False: no room. */
+IOTHUBI_PRIVATE int iothubi_have_twin(struct iothubi_client *client)
+{
+    if (client->twin == NULL) {
+        client->twin = (iothubi_twin *)iothubi_mqtt_carve_inbox(client, sizeof *client->twin);
+        if (client->twin == NULL) {
+            return 0;
+        }
+        iothubi_link(client, IOTHUBI_FEATURE_TWIN, &iothubi_twin_feature);
+        iothubi_want(client, IOTHUBI_WANT_ANSWERS, 1);
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE void iothubi_set_twin_reader(struct iothubi_client *client, unsigned int reader, iothubi_function callback, int properties, void *context)
+{
+    iothubi_twin *twin = client->twin;
+    unsigned int bit = 1u << reader;
+    twin->readers[reader].callback = callback;
+    twin->readers[reader].context = context;
+    twin->properties = (unsigned char)(properties ? twin->properties | bit : twin->properties & ~bit);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_twin(struct iothubi_client *client, iothubi_function callback, int properties, void *context)
+{
+    if (!iothubi_have_twin(client)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    iothubi_set_twin_reader(client, 0, callback, properties, context);
+    if (callback != NULL) {
+        iothubi_twin_ask(client->twin);
+    }
+    iothubi_want(client, IOTHUBI_WANT_PATCHES, callback != NULL);
+    return IOTHUB_CLIENT_OK;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_get_twin(struct iothubi_client *client, iothubi_function callback, int properties, void *context)
+{
+    if (!iothubi_have_twin(client)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    if (client->twin->waiting == IOTHUB_TWIN_GETS) {
+        return iothubi_refuse(client, IOTHUB_CODE_OUTBOX_FULL, 0);
+    }
+    client->twin->waiting = (unsigned char)(client->twin->waiting + 1);
+    iothubi_set_twin_reader(client, client->twin->waiting, callback, properties, context);
+    iothubi_twin_ask(client->twin);
+    iothubi_wake(client);
+    return IOTHUB_CLIENT_OK;
+}
+
+/* A reported state is stored as the PUBLISH that it will be. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_report(struct iothubi_client *client, const unsigned char *state, size_t size, iothubi_function callback, void *context)
+{
+    unsigned int id = iothubi_outbox_id(&client->outbox, client->outbox.count);
+    size_t remaining = 2u + iothubi_part_size(iothubi_twin_write_reported_topic, &id), missing = 0;
+    iothubi_writer writer;
+    iothubi_record *record;
+    IOTHUB_CODE code = IOTHUB_CODE_MESSAGE_TOO_LARGE;
+    if (!iothubi_have_twin(client)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    if (size <= IOTHUBI_HUB_MESSAGE_MAXIMUM && size <= IOTHUBI_SIZE_MAXIMUM - remaining - 8u) {
+        remaining += size;
+        code = iothubi_mqtt_add_record(client, 1u + iothubi_mqtt_length_size(remaining) + remaining, IOTHUBI_RECORD_OF_REPORTED, &record, &missing);
+    }
+    if (code != IOTHUB_CODE_NONE) {
+        return iothubi_refuse(client, code, missing);
+    }
+    iothubi_write_begin(&writer, client->outbox.bytes + record->at, 0, record->size);
+    iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PUBLISH, remaining);
+    iothubi_mqtt_write_field(&writer, iothubi_twin_write_reported_topic, &id);
+    iothubi_write(&writer, state, size);
+    record->callback = callback;
+    record->context = context;
+    iothubi_wake(client);
+    return IOTHUB_CLIENT_OK;
+}
+#endif
+
+/* Who hears of the twin: everything, or (get) one document. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_twin(struct iothubi_client *client, int get, iothubi_function callback, int properties, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = get && callback == NULL ? IOTHUB_CLIENT_INVALID_ARG : iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_TWIN
+        result = get ? iothubi_get_twin(client, callback, properties, context) : iothubi_set_twin(client, callback, properties, context);
+#else
+        (void)properties;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_report(struct iothubi_client *client, const unsigned char *state, size_t size,
+    iothubi_function callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = state != NULL && size != 0 ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_TWIN
+        result = iothubi_report(client, state, size, callback, context);
+#else
+        (void)callback;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- methods ---- */
+
+#ifndef IOTHUB_NO_METHODS
+
+/* The state of methods and a share of the outbox for answers, when they are first needed. False: no room. */
+IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
+{
+    size_t share = client->outbox.capacity / 4u;
+    if (client->methods == NULL) {
+        client->methods = (iothubi_methods *)iothubi_mqtt_carve_inbox(client, sizeof *client->methods);
+    }
+    if (client->methods == NULL) {
+        return 0;
+    }
+    if (client->methods->answers == NULL) {
+        share = share > IOTHUBI_ANSWERS_MINIMUM ? share : IOTHUBI_ANSWERS_MINIMUM;
+        client->methods->answers = iothubi_outbox_carve_end(&client->outbox, share);
+        if (client->methods->answers == NULL) {
+            iothubi_refuse(client, IOTHUB_CODE_OUTBOX_FULL, 0);
+            return 0;
+        }
+        client->methods->answers_room = share;
+        iothubi_link(client, IOTHUBI_FEATURE_METHODS, &iothubi_method_feature);
+    }
+    return 1;
+}
+
+/* Slots for calls that are answered later, when they are first needed. False: no room. */
+IOTHUBI_PRIVATE int iothubi_have_pending(struct iothubi_client *client)
+{
+    unsigned int slots = iothubi_inbox_slots(client);
+    if (client->methods->slots == 0) {
+        client->methods->pending = (iothubi_pending *)iothubi_mqtt_carve_inbox(client, slots * sizeof(iothubi_pending));
+        if (client->methods->pending == NULL) {
+            return 0;
+        }
+        client->methods->slots = (unsigned char)slots;
+    }
+    return 1;
+}
+
+/* Commands and methods exclude each other. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+{
+    int present = client->methods != NULL ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
+    if (present == IOTHUBI_METHODS_NONE ? callback == NULL : (present == IOTHUBI_METHODS_COMMANDS) != (mode == IOTHUBI_METHODS_COMMANDS)) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    if (callback != NULL && (!iothubi_have_methods(client)
+        || ((mode == IOTHUBI_METHODS_LATER || client->piece_callback != NULL) && !iothubi_have_pending(client)))) {
+        return IOTHUB_CLIENT_ERROR;
+    }
+    client->methods->mode = (unsigned char)(callback != NULL ? mode : IOTHUBI_METHODS_NONE);
+    client->methods->callback = callback;
+    client->methods->context = context;
+    iothubi_want(client, IOTHUBI_WANT_METHODS, callback != NULL);
+    return IOTHUB_CLIENT_OK;
+}
+
+/* A slot stays taken until its answer has found room. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_respond(struct iothubi_client *client, METHOD_HANDLE method, const unsigned char *response, size_t size, int status)
+{
+    iothubi_pending *pending = client->methods != NULL ? iothubi_method_find(client->methods, (size_t)method) : NULL;
+    size_t missing;
+    if (pending == NULL) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    missing = iothubi_method_answer_now(client, pending->id, status, response, size);
+    if (missing != 0) {
+        return iothubi_refuse(client, missing > client->methods->answers_used ? IOTHUB_CODE_OUTBOX_TOO_SMALL : IOTHUB_CODE_OUTBOX_FULL, missing);
+    }
+    pending->number = 0;
+    iothubi_wake(client);
+    return IOTHUB_CLIENT_OK;
+}
+#endif
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_METHODS
+        result = iothubi_set_method(client, mode, callback, context);
+#else
+        (void)mode;
+        (void)callback;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_respond(struct iothubi_client *client, METHOD_HANDLE method, const unsigned char *response, size_t size, int status)
+{
+    IOTHUB_CLIENT_RESULT result;
+    if (method == NULL || (response == NULL && size != 0) || status < 0) {
+        return IOTHUB_CLIENT_INVALID_ARG;
+    }
+    result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_METHODS
+        result = iothubi_respond(client, method, response, size, status);
+#else
+        result = IOTHUB_CLIENT_INVALID_ARG;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- pieces and credentials ---- */
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *client, IOTHUB_CLIENT_PIECE_CALLBACK callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_METHODS
+        if (callback != NULL && client->methods != NULL && !iothubi_have_pending(client)) {
+            IOTHUB_UNLOCK();
+            return IOTHUB_CLIENT_ERROR;
+        }
+#endif
+        client->piece_callback = callback;
+        client->piece_context = context;
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- public names ---- */
+
+#define IOTHUBI_FAMILY(Family, Kind, HANDLE, is_module) \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetMessageCallback(HANDLE handle, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context) \
+    { return iothubi_api_message(IOTHUBI_CLIENT_OF(handle), NULL, is_module, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendMessageDisposition(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUBMESSAGE_DISPOSITION_RESULT disposition) \
+    { return iothubi_api_dispose(IOTHUBI_CLIENT_OF(handle), message, disposition); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetLastMessageReceiveTime(HANDLE handle, time_t *received) \
+    { return iothubi_api_received_time(IOTHUBI_CLIENT_OF(handle), received); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##TwinCallback(HANDLE handle, IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback, void *context) \
+    { return iothubi_api_twin(IOTHUBI_CLIENT_OF(handle), 0, (iothubi_function)callback, 0, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetTwinAsync(HANDLE handle, IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback, void *context) \
+    { return iothubi_api_twin(IOTHUBI_CLIENT_OF(handle), 1, (iothubi_function)callback, 0, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendReportedState(HANDLE handle, const unsigned char *state, size_t size, \
+        IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback, void *context) \
+    { return iothubi_api_report(IOTHUBI_CLIENT_OF(handle), state, size, (iothubi_function)callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetPropertiesAsync(HANDLE handle, IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK callback, void *context) \
+    { return iothubi_api_twin(IOTHUBI_CLIENT_OF(handle), 1, (iothubi_function)callback, 1, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetPropertiesAndSubscribeToUpdatesAsync(HANDLE handle, \
+        IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK callback, void *context) \
+    { return iothubi_api_twin(IOTHUBI_CLIENT_OF(handle), 0, (iothubi_function)callback, 1, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendPropertiesAsync(HANDLE handle, const unsigned char *properties, size_t size, \
+        IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK callback, void *context) \
+    { return iothubi_api_report(IOTHUBI_CLIENT_OF(handle), properties, size, (iothubi_function)callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback(HANDLE handle, IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback, void *context) \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_AT_ONCE, (iothubi_function)callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback_Ex(HANDLE handle, \
+        IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK callback, void *context) \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_LATER, (iothubi_function)callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SubscribeToCommands(HANDLE handle, IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback, void *context) \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_COMMANDS, (iothubi_function)callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_##Kind##MethodResponse(HANDLE handle, METHOD_HANDLE method, const unsigned char *response, \
+        size_t size, int status) \
+    { return iothubi_api_respond(IOTHUBI_CLIENT_OF(handle), method, response, size, status); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetPieceCallback(HANDLE handle, IOTHUB_CLIENT_PIECE_CALLBACK callback, void *context) \
+    { return iothubi_api_piece(IOTHUBI_CLIENT_OF(handle), callback, context); }
+
+IOTHUBI_FAMILY(IoTHubDeviceClient, Device, IOTHUB_DEVICE_CLIENT_HANDLE, 0)
+IOTHUBI_FAMILY(IoTHubModuleClient, Module, IOTHUB_MODULE_CLIENT_HANDLE, 1)
+#undef IOTHUBI_FAMILY
+
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetInputMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const char *inputName, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC eventHandlerCallback, void *userContextCallback)
+{
+    return iothubi_api_message(IOTHUBI_CLIENT_OF(iotHubModuleClientHandle), inputName, 1, eventHandlerCallback, userContextCallback);
 }
 
 #endif

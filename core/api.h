@@ -132,6 +132,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_r
     }
     iothubi_lay_out(memory, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
+    ((struct iothubi_client *)memory->block)->window = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
         *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
@@ -287,7 +288,15 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     iothubi_disconnect(client);
     client->state = IOTHUBI_STOPPED;
     while (client->outbox.count != 0) {
-        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
+        iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            client->receiver->confirm(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+        } else {
+            iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
+        }
+    }
+    if (client->receiver != NULL) {
+        client->receiver->confirm(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;
@@ -333,26 +342,37 @@ IOTHUBI_PRIVATE uint32_t iothubi_api_next_work(struct iothubi_client *client)
     return left;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (callback == NULL && context != NULL)) {
+    if (message == NULL || (callback == NULL && context != NULL) || (kind == IOTHUBI_RECORD_OF_KEPT_EVENT && message->map.slot != 0)) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
-        result = iothubi_send(client, message, callback, context);
+        result = iothubi_send(client, message, kind, callback, context);
         IOTHUB_UNLOCK();
     }
     return result;
+}
+
+/* Messages that wait for their confirmation; what the twin has in the outbox is none. */
+IOTHUBI_PRIVATE unsigned int iothubi_messages_waiting(const struct iothubi_client *client)
+{
+    unsigned int waiting = 0, i;
+    for (i = 0; i < client->outbox.count; ++i) {
+        const iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
+        waiting += record->state != IOTHUBI_RECORD_DONE && record->kind != IOTHUBI_RECORD_OF_REPORTED;
+    }
+    return waiting;
 }
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send_status(struct iothubi_client *client, IOTHUB_CLIENT_STATUS *status)
 {
     IOTHUB_CLIENT_RESULT result = status != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        *status = client->outbox.count != 0 ? IOTHUB_CLIENT_SEND_STATUS_BUSY : IOTHUB_CLIENT_SEND_STATUS_IDLE;
+        *status = iothubi_messages_waiting(client) != 0 ? IOTHUB_CLIENT_SEND_STATUS_BUSY : IOTHUB_CLIENT_SEND_STATUS_IDLE;
         IOTHUB_UNLOCK();
     }
     return result;
@@ -435,15 +455,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_error(struct iothubi_client *cl
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_client *client, IOTHUB_STATISTICS *statistics)
 {
     IOTHUB_CLIENT_RESULT result = statistics != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
-    unsigned int i;
     if (result == IOTHUB_CLIENT_OK) {
         IOTHUB_MEMSET(statistics, 0, sizeof *statistics);
 #ifndef IOTHUB_NO_STATISTICS
         IOTHUB_MEMCPY(statistics, &client->counters, sizeof client->counters);
 #endif
-        for (i = 0; i < client->outbox.count; ++i) {
-            statistics->messages_waiting += iothubi_outbox_record(&client->outbox, i)->state != IOTHUBI_RECORD_DONE;
-        }
+        statistics->messages_waiting = iothubi_messages_waiting(client);
         statistics->messages_in_flight = client->outbox.in_flight;
         statistics->outbox_used = (uint32_t)iothubi_outbox_used(&client->outbox);
         statistics->outbox_capacity = (uint32_t)client->outbox.capacity;
@@ -499,7 +516,11 @@ IOTHUBI_PRIVATE void iothubi_age(struct iothubi_client *client, iothubi_record *
 /* After a loss with messages in flight they are sent one by one: the one that was alone each time is the guilty one. */
 IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 {
+    unsigned int index = 0;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    while (record->kind == IOTHUBI_RECORD_OF_REPORTED) { /* in_flight says that there is another */
+        record = iothubi_outbox_record(&client->outbox, ++index);
+    }
     if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
         IOTHUB_ERROR error;
         client->error.code = IOTHUB_CODE_POISON_MESSAGE;
@@ -510,9 +531,21 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
     }
 }
 
+/* Drops the oldest messages down to one that was there before, if this connection has not been offered it. */
+IOTHUBI_PRIVATE int iothubi_drop(struct iothubi_client *client)
+{
+    iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
+    if (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        return 0;
+    }
+    iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+    return 1;
+}
+
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
+    iothubi_drop,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
@@ -527,7 +560,8 @@ static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_DIAGNOSTIC_SAMPLING_PERCENTAGE "\0" OPTION_DO_WORK_FREQUENCY_IN_MS "\0" OPTION_X509_CERT "\0"
     OPTION_X509_PRIVATE_KEY "\0" IOTHUB_OPTION_QOS "\0" IOTHUB_OPTION_CLEAN_SESSION "\0" IOTHUB_OPTION_PING_TIMEOUT "\0"
     IOTHUB_OPTION_ACKNOWLEDGEMENT_TIMEOUT "\0" IOTHUB_OPTION_OPEN_TIMEOUT "\0" IOTHUB_OPTION_IN_FLIGHT "\0"
-    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
+    IOTHUB_OPTION_PIPELINED_START "\0" IOTHUB_OPTION_POISON_LIMIT "\0" IOTHUB_OPTION_OUTBOX_POLICY "\0"
+    IOTHUB_OPTION_OVERSIZE_LIMIT "\0" IOTHUB_OPTION_SAS_TOKEN "\0" IOTHUB_OPTION_WILL "\0";
 
 enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_MESSAGE_TIMEOUT, IOTHUBI_OPTION_PRODUCT_INFO, IOTHUBI_OPTION_MODEL_ID, IOTHUBI_OPTION_RETRY_INTERVAL,
@@ -536,7 +570,7 @@ enum {                                           /* in the order of the names */
     IOTHUBI_OPTION_SAMPLING, IOTHUBI_OPTION_DO_WORK_FREQUENCY, IOTHUBI_OPTION_X509_CERT,
     IOTHUBI_OPTION_X509_PRIVATE_KEY, IOTHUBI_OPTION_QOS, IOTHUBI_OPTION_CLEAN_SESSION, IOTHUBI_OPTION_PING_TIMEOUT,
     IOTHUBI_OPTION_ACKNOWLEDGEMENT_TIMEOUT, IOTHUBI_OPTION_OPEN_TIMEOUT, IOTHUBI_OPTION_IN_FLIGHT,
-    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
+    IOTHUBI_OPTION_PIPELINED_START, IOTHUBI_OPTION_POISON_LIMIT, IOTHUBI_OPTION_OUTBOX_POLICY, IOTHUBI_OPTION_OVERSIZE_LIMIT, IOTHUBI_OPTION_SAS_TOKEN, IOTHUBI_OPTION_WILL
 };
 
 /* Each setter answers whether the value was taken. */
@@ -661,12 +695,13 @@ IOTHUBI_PRIVATE int iothubi_set_qos(struct iothubi_client *client, int qos)
     return 1;
 }
 
-IOTHUBI_PRIVATE int iothubi_set_poison_limit(struct iothubi_client *client, unsigned int connections)
+/* A number that fits a byte. */
+IOTHUBI_PRIVATE int iothubi_set_limit(unsigned char *limit, unsigned int value, unsigned int maximum)
 {
-    if (connections > 255) {
+    if (value > maximum) {
         return 0;
     }
-    client->poison_limit = (unsigned char)connections;
+    *limit = (unsigned char)value;
     return 1;
 }
 
@@ -728,7 +763,13 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     case IOTHUBI_OPTION_OPEN_TIMEOUT: taken = iothubi_set_seconds_32(&client->open_timeout_s, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_IN_FLIGHT: taken = iothubi_set_in_flight(client, *(const unsigned int *)value); break;
     case IOTHUBI_OPTION_PIPELINED_START: mqtt->pipelined = *(const IOTHUB_BOOL *)value != 0; taken = 1; break;
-    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_poison_limit(client, *(const unsigned int *)value); break;
+    case IOTHUBI_OPTION_POISON_LIMIT: taken = iothubi_set_limit(&client->poison_limit, *(const unsigned int *)value, 255); break;
+    case IOTHUBI_OPTION_OUTBOX_POLICY:
+        taken = *(const int *)value >= 0 && iothubi_set_limit(&client->outbox_policy, *(const unsigned int *)value, IOTHUB_OUTBOX_DROP_NEWEST);
+        break;
+    case IOTHUBI_OPTION_OVERSIZE_LIMIT:
+        taken = iothubi_set_limit(&client->oversize_limit, *(const unsigned int *)value, 255);
+        break;
     case IOTHUBI_OPTION_SAS_TOKEN: taken = iothubi_set_token(client, (const char *)value); break;
     case IOTHUBI_OPTION_WILL: taken = iothubi_set_will(client, (IOTHUB_MESSAGE_HANDLE)(size_t)value); break;
     default: return iothubi_set_port_option(client, name, value);
@@ -742,6 +783,52 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *c
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_set_option(client, name, value);
         client->busy = 1;                        /* a deadline may be nearer now */
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+/* ---- the next credential ---- */
+
+/* Takes the key or token that the application gives, if it is one and has the kind of the present one; a key must fit into its
+   place. */
+IOTHUBI_PRIVATE void iothubi_ask_credential(struct iothubi_client *client)
+{
+    iothubi_identity *identity = &client->identity;
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback = client->credential_callback;
+    void *context = client->credential_context;
+    iothubi_span text;
+    size_t size;
+    const char *given;
+    IOTHUB_UNLOCK();
+    given = callback(client->refusals, context);
+    IOTHUB_LOCK();
+    if (given == NULL) {
+        return;
+    }
+    iothubi_span_of(&text, given);
+    if (identity->key != NULL) {
+        size = iothubi_base64_decode(text.at, text.size, NULL);
+        if (size != 0 && size <= identity->key_room) {
+            iothubi_base64_decode(text.at, text.size, identity->key);
+            identity->key_size = (unsigned int)size;
+            return;
+        }
+    } else if (iothubi_set_token(client, given)) {
+        client->reconnect = 0;                   /* this attempt takes it */
+        return;
+    }
+    iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, identity->key != NULL ? IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID
+        : IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID, -1);
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_credential(struct iothubi_client *client, IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+        client->ask_credential = callback != NULL ? iothubi_ask_credential : NULL;
+        client->credential_callback = callback;
+        client->credential_context = context;
         IOTHUB_UNLOCK();
     }
     return result;
@@ -780,7 +867,15 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform)
     { iothubi_api_destroy(IOTHUBI_CLIENT_OF(handle)); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
         IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context) \
-    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, callback, context); } \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendTelemetryAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUB_CLIENT_TELEMETRY_CALLBACK callback, void *context) \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendEventKeptAsync(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
+        IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context) \
+    { return iothubi_api_send(IOTHUBI_CLIENT_OF(handle), message, IOTHUBI_RECORD_OF_KEPT_EVENT, callback, context); } \
+    IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetCredentialCallback(HANDLE handle, IOTHUB_CLIENT_CREDENTIAL_CALLBACK callback, void *context) \
+    { return iothubi_api_credential(IOTHUBI_CLIENT_OF(handle), callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_GetSendStatus(HANDLE handle, IOTHUB_CLIENT_STATUS *status) \
     { return iothubi_api_send_status(IOTHUBI_CLIENT_OF(handle), status); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetConnectionStatusCallback(HANDLE handle, \

@@ -12,11 +12,6 @@
 #define IOTHUBI_DUE_MAXIMUM 8u                   /* deadlines judged in one DoWork */
 #define IOTHUBI_CUTS_SUSPICIOUS 3u               /* short connections in a row */
 
-/* Deadlines of the client itself, beside the codes that transports use. */
-enum { IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE };
-
-IOTHUBI_CHECK(due_apart, IOTHUB_CODE_POISON_MESSAGE < 100);
-
 /* Why a planned reconnect is wanted. */
 enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
 
@@ -111,6 +106,10 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
     if (client->state == IOTHUBI_DRAINING) {
         iothubi_left(client);
         return;
+    }
+    if (client->error.code == IOTHUB_CODE_CONNACK_REFUSED) {
+        client->refusals = (unsigned char)(client->refusals < 255 ? client->refusals + 1 : 255);
+        client->credential_due = 1;
     }
     again = iothubi_retry_failed(&client->retry, client->uptime_s, kind, lasted_s, iothubi_random(client));
     iothubi_disconnect(client);
@@ -225,6 +224,10 @@ IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
         iothubi_wait(client, IOTHUB_LAYER_ENTROPY, IOTHUB_CODE_NO_ENTROPY);
         return;
     }
+    if (client->credential_due && client->ask_credential != NULL) {
+        client->ask_credential(client);
+    }
+    client->credential_due = 0;
     if (!(IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_KEY) ? iothubi_sign(client)
             : IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509) || iothubi_check_token(client))) {
         return;
@@ -526,36 +529,50 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 
 /* ---- sending ---- */
 
-/* A call brought the next deadline nearer. */
-IOTHUBI_PRIVATE void iothubi_wake(struct iothubi_client *client)
+/* The outbox is full. True: try again; or, with *dropped set, the new message itself was dropped. */
+IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context, int *dropped)
 {
-    client->busy = 1;
-    if (client->platform->wake != NULL && !client->working) {
-        client->platform->wake(client->platform->context);
+    int more = 0;
+    if (client->outbox_policy == IOTHUB_OUTBOX_REJECT || client->dropping) {
+        return 0;
     }
-}
-
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *client, IOTHUB_CODE code, size_t missing)
-{
-    if (code == IOTHUB_CODE_OPTION_INVALID) {
-        iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, code, 0);
+    client->dropping = 1;
+    if (client->outbox_policy == IOTHUB_OUTBOX_DROP_OLDEST) {
+        more = client->extras->drop(client);
     } else {
-        iothubi_error_missing(&client->error, code, missing);
+        *dropped = 1;
+        IOTHUBI_COUNT(client, accepted, 1);
+        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
+        if (callback != NULL) {
+            IOTHUB_UNLOCK();
+            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
+            IOTHUB_LOCK();
+        }
     }
-    return code == IOTHUB_CODE_MESSAGE_TOO_LARGE || code == IOTHUB_CODE_OUTBOX_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
+    client->dropping = 0;
+    IOTHUBI_COUNT(client, dropped, more || *dropped);
+    return more;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message,
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record;
     size_t missing;
-    IOTHUB_CODE code = client->transport->add(client, message, &record, &missing);
+    unsigned int tries = client->outbox.count;
+    int dropped = 0;
+    IOTHUB_CODE code;
+    do {
+        code = client->transport->add(client, message, kind, &record, &missing);
+    } while (code == IOTHUB_CODE_OUTBOX_FULL && tries-- != 0 && iothubi_make_room(client, callback, context, &dropped));
+    if (dropped) {
+        return IOTHUB_CLIENT_OK;
+    }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
         return iothubi_refuse(client, code, missing);
     }
-    record->callback = callback;
+    record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
     if (client->message_timeout_ms != 0) {

@@ -47,6 +47,12 @@
 #ifndef IOTHUB_UNLOCK
 #define IOTHUB_UNLOCK()
 #endif
+#ifndef IOTHUB_FREE
+#define IOTHUB_FREE(pointer) ((void)(pointer))
+#endif
+#ifndef IOTHUB_TWIN_GETS
+#define IOTHUB_TWIN_GETS 2
+#endif
 #ifndef IOTHUB_LOG
 #define IOTHUB_LOG(level, code, text)
 #endif
@@ -95,6 +101,8 @@
 #define IOTHUBI_PRIVATE static
 #define IOTHUBI_APART static
 #endif
+
+typedef void (*iothubi_function)(void);          /* any function: one cast to its own type gives it back */
 
 #define IOTHUBI_IO_MAXIMUM 32767u                /* bytes that one read or write may ask for (platform contract, rule 2) */
 #define IOTHUBI_SIZE_MAXIMUM ((size_t)-1)

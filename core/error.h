@@ -53,6 +53,7 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_POOL_EMPTY: return "the pool is used up: raise IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES";
     case IOTHUB_CODE_POOL_TOO_SMALL: return "too large for the pool: raise IOTHUB_POOL_TEXT or IOTHUB_POOL_MESSAGE_SIZE";
     case IOTHUB_CODE_OPTION_INVALID: return "the option's value is out of range, or it cannot be set now";
+    case IOTHUB_CODE_PROPERTIES_INVALID: return "the properties are no JSON, or have no $version that fits an int";
     case IOTHUB_CODE_CLOCK_UNKNOWN: return "waiting for the wall clock: a SAS key needs the time";
     case IOTHUB_CODE_TOKEN_EXPIRED: return "the supplied SAS token has expired";
     case IOTHUB_CODE_NO_ENTROPY: return "waiting for random bytes from the platform";
@@ -79,6 +80,12 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
     case IOTHUB_CODE_POSSIBLE_TAKEOVER: return "accepted and cut again and again: another client may use this identity, or a quota is spent";
+    case IOTHUB_CODE_SUBSCRIPTION_TIMEOUT: return "the hub did not answer SUBSCRIBE in time";
+    case IOTHUB_CODE_SUBSCRIPTION_REFUSED: return "the hub refused a subscription";
+    case IOTHUB_CODE_MESSAGE_SKIPPED: return "a message found no room in the inbox";
+    case IOTHUB_CODE_TWIN_SKIPPED: return "a twin document or patch found no room in the inbox";
+    case IOTHUB_CODE_METHOD_SKIPPED: return "a method or its answer found no room, or nobody takes it";
+    case IOTHUB_CODE_TWIN_REFUSED: return error->raw == 408 ? "the hub did not answer a twin request" : "the hub refused a twin request";
     case IOTHUB_CODE_POISON_MESSAGE: return "a message was given up: the connection was lost whenever it was sent";
     default: return "unknown error";
     }

@@ -26,6 +26,7 @@ typedef struct iothubi_identity_tag {
     const char *text[IOTHUBI_SHARED_ACCESS_KEY];
     unsigned char *key;                          /* decoded; behind it the digest that signs the token of this attempt */
     unsigned int key_size;
+    unsigned int key_room;                       /* bytes that a later key may have */
     unsigned int port;                           /* of the host that is dialled; 0: the transport's own */
     unsigned char given;                         /* a bit for each key of the connection string */
 } iothubi_identity;
@@ -107,11 +108,11 @@ IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_s
 {
     size_t from, kept, size = iothubi_base64_decode(text->at, text->size, NULL);
     unsigned char *key = iothubi_write_room(writer, size + IOTHUBI_DIGEST_SIZE, &from, &kept);
-    if (kept > size) {
+    if (size != 0 && kept > size) {
         iothubi_base64_decode(text->at, text->size, key);
     }
     identity->key = key;
-    identity->key_size = (unsigned int)size;
+    identity->key_size = identity->key_room = (unsigned int)size;
     return size != 0;
 }
 

@@ -97,11 +97,16 @@
        IOTHUB_WORK_READS           4       reads of one DoWork
        IOTHUB_WORK_READ_SIZE       64      bytes of one read; together they bound the callbacks of one DoWork
        IOTHUB_WORK_WRITES          8       writes of one DoWork
+       IOTHUB_TWIN_GETS            2       calls of GetTwinAsync that may wait at a time
        IOTHUB_CLOCK_MINIMUM        1704067200  unix_time below this (2024-01-01) counts as "clock unknown"
        IOTHUB_LOCK(), IOTHUB_UNLOCK()      empty
        IOTHUB_LOG(level, code, text)       empty; IOTHUB_LOG_..., an IOTHUB_CODE, a constant text. Never a secret.
        IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
+       IOTHUB_NO_C2D, IOTHUB_NO_TWIN, IOTHUB_NO_METHODS    without the feature: its calls answer ERROR, and its state takes no room
+       IOTHUB_NO_PROPERTIES        leaves the serializers and the deserializer of Plug and Play out
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
+       IOTHUB_FREE(pointer)        for method answers that the callback has from malloc; default: nothing
+       IOTHUB_NO_TIME_H            no time.h: time_t is uint32_t
        IOTHUB_NO_STDINT_H, IOTHUB_NO_STDBOOL_H    for compilers without them; types are then derived from limits.h
        IOTHUB_CONST, IOTHUB_CONST_BYTE(at), IOTHUB_CONST_COPY(to, from, size)    constant text in program memory
        IOTHUB_MEMCPY, IOTHUB_MEMMOVE, IOTHUB_MEMSET, IOTHUB_MEMCMP, IOTHUB_STRLEN    default: those of string.h
@@ -121,6 +126,9 @@
 #define IOTHUB_SDK_VERSION "1.15.0" /* the azure-iot-sdk-c whose API this header follows */
 
 #include <stddef.h>
+#ifndef IOTHUB_NO_TIME_H
+#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
+#endif
 
 /* Types follow the headers that exist, never the language version, so that C89, C99 and C++ units of one program agree. */
 #if defined(__has_include)
@@ -162,6 +170,10 @@ typedef unsigned char bool;
 __extension__ typedef bool IOTHUB_BOOL;          /* bool, under a name that compilers in C89 mode do not warn about */
 #else
 typedef bool IOTHUB_BOOL;
+#endif
+
+#ifdef IOTHUB_NO_TIME_H
+typedef uint32_t time_t;
 #endif
 
 #ifndef IOTHUB_DEF
@@ -213,6 +225,46 @@ typedef struct IOTHUB_PLATFORM_TAG {
     void (*wake)(void *context);                 /* optional: a call brought the next deadline nearer */
 } IOTHUB_PLATFORM;
 
+/* ---- HTTP proxy: a filter between TCP and TLS ----------------------------------------------------------------------
+
+   A filter is a struct of yours that borrows the stream below and gives one. This one goes below TLS, where the proxy belongs:
+
+       static IOTHUB_HTTP_PROXY proxy;
+       iothub_bearssl_init(&tls, IoTHub_HttpProxyBegin(&proxy, iothub_posix_tcp(&posix)), &platform, buffer, sizeof buffer);
+
+   Without options it passes everything through. With OPTION_HTTP_PROXY, from SetOption of the client or of the stream, it connects
+   to the proxy, asks for CONNECT host:port and is open when the proxy answers 2xx. Any other answer is a failed open: error says
+   IOTHUB_LAYER_PROXY, and raw is the HTTP status (407: credentials), or 0 when it was no HTTP. The one authentication is Basic: the
+   password crosses the network to the proxy readable. It never goes to a log. */
+
+typedef struct HTTP_PROXY_OPTIONS_TAG {          /* the struct is copied, its texts are kept until Destroy */
+    const char *host_address;                    /* required: name or address of the proxy */
+    int port;                                    /* 1 to 65535 */
+    const char *username;                        /* both or neither; without ':' and control characters */
+    const char *password;
+} HTTP_PROXY_OPTIONS;
+
+struct IOTHUB_HTTP_HEAD_TAG {                    /* how far the head of an HTTP answer was read */
+    unsigned char state, at, names, byte, carriage_return;
+    unsigned short length, status;
+};
+
+typedef struct IOTHUB_HTTP_PROXY_TAG {           /* place it anywhere; the fields are the filter's own */
+    unsigned char state, layer;
+    struct IOTHUB_HTTP_HEAD_TAG head;
+    unsigned int port;
+    const char *host;
+    size_t sent;
+    long raw;
+    const IOTHUB_IO *below;
+    HTTP_PROXY_OPTIONS options;
+    IOTHUB_IO io;
+} IOTHUB_HTTP_PROXY;
+
+/* Answers the stream for TLS. Both structs are kept until the last client over them is destroyed. OPTION_HTTP_PROXY is refused while
+   a connection is open or being opened; a NULL given to the stream's own set_option ends the use of the proxy. */
+IOTHUB_DEF const IOTHUB_IO *IoTHub_HttpProxyBegin(IOTHUB_HTTP_PROXY *proxy, const IOTHUB_IO *below);
+
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
 typedef enum IOTHUB_LAYER_TAG {
@@ -261,6 +313,7 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_POOL_EMPTY,                      /* IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES are in use */
     IOTHUB_CODE_POOL_TOO_SMALL,                  /* IOTHUB_POOL_TEXT; bytes_missing says how much */
     IOTHUB_CODE_OPTION_INVALID,                  /* the value is out of its range, or cannot be set now */
+    IOTHUB_CODE_PROPERTIES_INVALID,              /* a deserializer's payload: no JSON, or no "$version" that fits an int */
     /* waiting for something */
     IOTHUB_CODE_CLOCK_UNKNOWN,                   /* a SAS key needs the time; the client waits for unix_time */
     IOTHUB_CODE_TOKEN_EXPIRED,                   /* the supplied token is past its se; set "sas_token" */
@@ -277,8 +330,15 @@ typedef enum IOTHUB_CODE_TAG {
     IOTHUB_CODE_CONNACK_REFUSED,                 /* raw is the return code, 1 to 5 */
     IOTHUB_CODE_PING_TIMEOUT,
     IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT,         /* the oldest message was not acknowledged in time */
+    IOTHUB_CODE_SUBSCRIPTION_TIMEOUT,            /* the hub did not answer SUBSCRIBE in time */
     IOTHUB_CODE_POSSIBLE_TAKEOVER,               /* three accepted connections in a row were lost within a minute */
-    IOTHUB_CODE_POISON_MESSAGE                   /* option "poison_limit": a message was given up, see its confirmation */
+    IOTHUB_CODE_POISON_MESSAGE,                  /* option "poison_limit": a message was given up, see its confirmation */
+    /* features; the connection goes on */
+    IOTHUB_CODE_SUBSCRIPTION_REFUSED,            /* raw: 1 messages, 2 twin answers, 4 twin patches, 8 methods; asked for again after a minute */
+    IOTHUB_CODE_MESSAGE_SKIPPED,                 /* no room for a message in the inbox; bytes_missing says how much */
+    IOTHUB_CODE_TWIN_SKIPPED,                    /* no room for a twin document or patch; bytes_missing says how much */
+    IOTHUB_CODE_METHOD_SKIPPED,                  /* no room for a method or its answer; bytes_missing says how much */
+    IOTHUB_CODE_TWIN_REFUSED                     /* raw is the status of a GET or PATCH, 408: no answer; retry_after_s */
 } IOTHUB_CODE;
 
 typedef struct IOTHUB_ERROR_TAG {
@@ -346,6 +406,23 @@ typedef enum IOTHUB_CLIENT_CONNECTION_STATUS_REASON_TAG { /* with UNAUTHENTICATE
     IOTHUB_CLIENT_CONNECTION_QUOTA_EXCEEDED      /* AMQP only */
 } IOTHUB_CLIENT_CONNECTION_STATUS_REASON;
 
+typedef enum IOTHUBMESSAGE_DISPOSITION_RESULT_TAG {     /* what becomes of a message from the hub */
+    IOTHUBMESSAGE_ACCEPTED = 0,                  /* done with it: MQTT acknowledges it */
+    IOTHUBMESSAGE_REJECTED,                      /* MQTT cannot say so: it stays unacknowledged, the hub sends it again until it expires */
+    IOTHUBMESSAGE_ABANDONED,                     /* as REJECTED */
+    IOTHUBMESSAGE_ASYNC_ACK                      /* from a callback only: kept until SendMessageDisposition */
+} IOTHUBMESSAGE_DISPOSITION_RESULT;
+
+typedef enum DEVICE_TWIN_UPDATE_STATE_TAG {
+    DEVICE_TWIN_UPDATE_COMPLETE = 0,             /* {"desired":{...},"reported":{...}} */
+    DEVICE_TWIN_UPDATE_PARTIAL                   /* a patch of desired: {...,"$version":n} */
+} DEVICE_TWIN_UPDATE_STATE;
+
+typedef enum IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE_TAG {  /* the same two, for Plug and Play */
+    IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL = 0,
+    IOTHUB_CLIENT_PROPERTY_PAYLOAD_WRITABLE_UPDATES
+} IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE;
+
 typedef enum IOTHUB_MESSAGE_RESULT_TAG {
     IOTHUB_MESSAGE_OK = 0,
     IOTHUB_MESSAGE_INVALID_ARG,
@@ -384,6 +461,75 @@ typedef void (*IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK)(IOTHUB_CLIENT_CONFIRMA
 typedef void (*IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK)(IOTHUB_CLIENT_CONNECTION_STATUS result,
     IOTHUB_CLIENT_CONNECTION_STATUS_REASON reason, void *userContextCallback);
 typedef int (*MAP_FILTER_CALLBACK)(const char *mapProperty, const char *mapValue); /* non-zero rejects */
+typedef IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK IOTHUB_CLIENT_TELEMETRY_CALLBACK;
+
+/* Everything that a callback below is handed is lent: it is valid until the callback returns. */
+typedef void *METHOD_HANDLE;                     /* one method call that waits for its answer */
+typedef IOTHUBMESSAGE_DISPOSITION_RESULT (*IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC)(IOTHUB_MESSAGE_HANDLE message, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)(DEVICE_TWIN_UPDATE_STATE update_state, const unsigned char *payLoad,
+    size_t size, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)(int status_code, void *userContextCallback);
+typedef int (*IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC)(const char *method_name, const unsigned char *payload, size_t size,
+    unsigned char **response, size_t *response_size, void *userContextCallback);
+typedef int (*IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK)(const char *method_name, const unsigned char *payload, size_t size,
+    METHOD_HANDLE method_id, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK)(int statusCode, void *userContextCallback);
+typedef void (*IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, void *userContextCallback);
+
+#define IOTHUB_CLIENT_COMMAND_REQUEST_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_COMMAND_RESPONSE_STRUCT_VERSION_1 1
+
+typedef struct IOTHUB_CLIENT_COMMAND_REQUEST_TAG {
+    int structVersion;                           /* 1 */
+    const char *componentName;                   /* NULL: the root component */
+    const char *commandName;
+    const unsigned char *payload;                /* not NUL-terminated */
+    size_t payloadLength;
+} IOTHUB_CLIENT_COMMAND_REQUEST;
+
+typedef struct IOTHUB_CLIENT_COMMAND_RESPONSE_TAG {
+    int structVersion;                           /* 1 */
+    unsigned char *payload;                      /* yours, valid until the callback returns; NULL: the answer is empty */
+    size_t payloadLength;
+    int statusCode;                              /* 500 unless you set it */
+} IOTHUB_CLIENT_COMMAND_RESPONSE;
+
+typedef void (*IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC)(const IOTHUB_CLIENT_COMMAND_REQUEST *commandRequest,
+    IOTHUB_CLIENT_COMMAND_RESPONSE *commandResponse, void *userContextCallback);
+
+/* Ours: a body that is too large for the inbox comes in pieces, as they arrive. */
+typedef enum IOTHUB_PIECE_KIND_TAG {
+    IOTHUB_PIECE_OF_MESSAGE = 0,                 /* cloud-to-device, or to a module's input */
+    IOTHUB_PIECE_OF_TWIN,                        /* DEVICE_TWIN_UPDATE_COMPLETE */
+    IOTHUB_PIECE_OF_PATCH,                       /* DEVICE_TWIN_UPDATE_PARTIAL */
+    IOTHUB_PIECE_OF_METHOD
+} IOTHUB_PIECE_KIND;
+
+typedef enum IOTHUB_PIECE_STATE_TAG {
+    IOTHUB_PIECE_MORE = 0,                       /* others follow */
+    IOTHUB_PIECE_LAST,
+    IOTHUB_PIECE_CUT                             /* no bytes: the connection was lost, forget what came of it */
+} IOTHUB_PIECE_STATE;
+
+typedef struct IOTHUB_PIECE_TAG {
+    IOTHUB_PIECE_KIND kind;
+    IOTHUB_PIECE_STATE state;
+    const unsigned char *bytes;
+    size_t size;
+    uint32_t offset;                             /* of the first of them in the body */
+    uint32_t total;                              /* bytes of the whole body */
+    IOTHUB_MESSAGE_HANDLE message;               /* of a message: its properties; it has no body of its own */
+    METHOD_HANDLE method;                        /* of a method: answer it with DeviceMethodResponse, during the last piece or later */
+    const char *method_name;
+} IOTHUB_PIECE;
+
+/* The answer counts with the last piece of a message: ACCEPTED or not. ASYNC_ACK keeps its properties until SendMessageDisposition. */
+typedef IOTHUBMESSAGE_DISPOSITION_RESULT (*IOTHUB_CLIENT_PIECE_CALLBACK)(const IOTHUB_PIECE *piece, void *userContextCallback);
+
+/* Ours: asked for before each attempt that follows a refused one: another SharedAccessKey (base64), or another token for an
+   identity with one; NULL keeps the present one. The text is read before the callback is called again. refusals: in a row. */
+typedef const char *(*IOTHUB_CLIENT_CREDENTIAL_CALLBACK)(unsigned int refusals, void *userContextCallback);
 
 typedef struct IOTHUB_CLIENT_CONFIG_TAG {
     IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol;   /* required: MQTT_Protocol */
@@ -400,7 +546,7 @@ typedef struct IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_TAG {
     char *diagnosticCreationTimeUtc;             /* seconds since 1970, decimal */
 } IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA, *IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_HANDLE;
 
-/* The transport, passed uncalled to a creator. MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
+/* The transport, passed uncalled to a creator: MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void);
 
 /* ---- Process ----------------------------------------------------------------------------------------------------- */
@@ -415,7 +561,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
 
 #define IOTHUB_INBOX_MINIMUM 64u
-#define IOTHUB_CLIENT_STRUCT_BOUND (260u + 36u * sizeof(void *))
+#define IOTHUB_CLIENT_STRUCT_BOUND (328u + 56u * sizeof(void *))
 
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
@@ -450,7 +596,10 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received_unhandled;                 /* messages from the hub left unacknowledged */
+    uint32_t received;                           /* messages, methods, documents and patches given to the application */
+    uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
+    uint32_t received_skipped;                   /* what found no room in the inbox */
+    uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */
     uint32_t attempts;                           /* calls of open for a new connection */
     uint32_t connections;                        /* accepted by the hub */
     uint32_t renewals;                           /* planned reconnects */
@@ -488,7 +637,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_X509_PRIVATE_KEY "x509privatekey"                 /* text, kept until Destroy; x509 identities only */
 #define OPTION_X509_ECC_CERT "x509EccCertificate"
 #define OPTION_X509_ECC_KEY "x509EccAliasKey"
-#define OPTION_HTTP_PROXY "proxy_data"
+#define OPTION_HTTP_PROXY "proxy_data"                           /* HTTP_PROXY_OPTIONS, copied [c]: see HTTP proxy, whose filter takes it */
 #define SU_OPTION_X509_CERT OPTION_X509_CERT
 #define SU_OPTION_X509_PRIVATE_KEY OPTION_X509_PRIVATE_KEY
 /* Ours. */
@@ -501,8 +650,16 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define IOTHUB_OPTION_PIPELINED_START "pipelined_start"          /* bool: messages in the flight of CONNECT; default true */
 #define IOTHUB_OPTION_POISON_LIMIT "poison_limit"                /* unsigned int: connections lost while one message alone was unacknowledged,
                                                                     until it is confirmed ERROR; at most 255; default 0: never */
+#define IOTHUB_OPTION_OUTBOX_POLICY "outbox_policy"              /* int: what a full outbox does, IOTHUB_OUTBOX_... */
+#define IOTHUB_OPTION_OVERSIZE_LIMIT "oversize_limit"            /* unsigned int: a message that does not fit is acknowledged, and lost,
+                                                                    when it comes for the so-manieth time; default 0: never */
 #define IOTHUB_OPTION_SAS_TOKEN "sas_token"                      /* text, kept until a connection with a later one, or Destroy: the next supplied token [*] */
 #define IOTHUB_OPTION_WILL "will"                                /* IOTHUB_MESSAGE_HANDLE itself, kept until Destroy, unchanged [c] */
+
+/* The outbox policies. What is dropped is confirmed ERROR, within the call of SendEventAsync that found the outbox full. */
+#define IOTHUB_OUTBOX_REJECT 0                   /* default: the call answers ERROR, OUTBOX_FULL */
+#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement: then REJECT */
+#define IOTHUB_OUTBOX_DROP_NEWEST 2              /* the new message goes: the call answers OK */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------
 
@@ -573,6 +730,85 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetStatistics(IOTHUB_DEVICE_C
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Stop(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle);
 
+/* ---- Cloud-to-device messages, twins, methods (device client; the module names stand behind them) -------------------
+
+   Setting a callback asks for the feature; NULL gives it up (ERROR when none was set, as in the SDK, twins excepted). What is
+   wanted is subscribed in the flight of CONNECT, and anew after each reconnect. A subscription that the hub refuses is told by
+   GetLastError (SUBSCRIPTION_REFUSED) and asked for again after a minute. Each feature takes some of the inbox when it is first
+   asked for (INBOX_TOO_SMALL): ask before the first DoWork, so that nothing else lies there.
+
+   Messages. The callback's answer settles a message: ACCEPTED acknowledges it. ASYNC_ACK keeps it, with its handle, until
+   SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
+   the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
+   After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG. Without a callback, and when it finds
+   no room, a message stays unacknowledged with the hub.
+   Names and values of properties are percent-decoded; an escape that is none stays as it is. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC messageCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendMessageDisposition(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE message, IOTHUBMESSAGE_DISPOSITION_RESULT disposition);
+/* When the last message came, by unix_time; INDEFINITE_TIME before the first. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetLastMessageReceiveTime(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    time_t *lastMessageReceiveTime);
+
+/* Twins. The callback gets one COMPLETE document after each connect, then each patch of the desired properties, in the order of
+   their versions and without a gap: after a gap a new COMPLETE comes. A GET that the hub refuses (429, 5xx) is told by
+   GetLastError (TWIN_REFUSED, raw is the status) and repeated after the time that the hub asks for. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceTwinCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK deviceTwinCallback, void *userContextCallback);
+/* One COMPLETE document for this callback; with NULL and 0 when the hub refuses it, when it does not answer within 60 s of a
+   connection, when it does not fit, and at Destroy. At most IOTHUB_TWIN_GETS wait at a time (ERROR). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetTwinAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK deviceTwinCallback, void *userContextCallback);
+/* A JSON object, copied into the outbox; null deletes a member. The callback gets the hub's status, 204 for success; 408 when
+   no answer came within 60 s; at Destroy 408 when it was sent, 0 when it was not. What a lost connection left unanswered is sent
+   again, in its order. 429 and 5xx end it: GetLastError has retry_after_s, and nothing of the twin is sent before. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendReportedState(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    const unsigned char *reportedState, size_t size, IOTHUB_CLIENT_REPORTED_STATE_CALLBACK reportedStateCallback,
+    void *userContextCallback);
+
+/* Methods. The callback answers at once: it returns the status, *response is copied before it is called again (IOTHUB_FREE gets
+   it then, if that is defined); an empty one is sent. It must be JSON for the service. _Ex (in the SDK only under its old names)
+   answers later, by DeviceMethodResponse, once: a second answer, one after 300 s or after a lost connection is INVALID_ARG.
+   An _Ex callback that returns non-zero refuses: 500. What cannot be taken - no callback, no room, no slot - is answered
+   503. Answers wait in a quarter of the outbox; one that is larger is INVALID_SIZE, and 500 for the caller of a method that
+   answers at once. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceMethodCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC deviceMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetDeviceMethodCallback_Ex(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK inboundDeviceMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_DeviceMethodResponse(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    METHOD_HANDLE methodId, const unsigned char *response, size_t response_size, int statusCode);
+
+/* Plug and Play: telemetry, commands and properties under their names. A command is a method whose name is split at its first
+   '*' into component and command; commands and methods exclude each other on one handle (ERROR). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendTelemetryAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE telemetryMessageHandle, IOTHUB_CLIENT_TELEMETRY_CALLBACK telemetryConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SubscribeToCommands(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC commandCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendPropertiesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    const unsigned char *properties, size_t propertiesLength,
+    IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK propertyAcknowledgedCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetPropertiesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_GetPropertiesAndSubscribeToUpdatesAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyUpdateCallback, void *userContextCallback);
+
+/* Ours: SendEventAsync whose body stays with you: the message's head may go, its body is borrowed until the confirmation and
+   written from where it lies, so that 256 KB need no copy. For messages made by IoTHubMessage_Wrap (INVALID_ARG for others). */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SendEventKeptAsync(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+/* Ours: bodies that do not fit the inbox come in pieces, for the features that are asked for. NULL clears: such a message is
+   then skipped and stays unacknowledged, such a method is answered 503, such a document is told by GetLastError
+   (TWIN_SKIPPED with bytes_missing); the version of a skipped document is read all the same, and patches go on from it. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetPieceCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_PIECE_CALLBACK pieceCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetCredentialCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credentialCallback, void *userContextCallback);
+
 /* ---- Module client: the same, for an identity with ModuleId ------------------------------------------------------- */
 
 IOTHUB_DEF IOTHUB_MODULE_CLIENT_HANDLE IoTHubModuleClient_CreateFromConnectionString(const char *connectionString,
@@ -605,6 +841,49 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetStatistics(IOTHUB_MODULE_C
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Stop(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle);
 
+/* The features of the section above. A module gets messages on its inputs: SetInputMessageCallback takes those of one input
+   (its name is copied), SetMessageCallback, or an inputName of NULL, those of all others. ERROR for an identity without ModuleId. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC messageCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetInputMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const char *inputName, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC eventHandlerCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendMessageDisposition(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE message, IOTHUBMESSAGE_DISPOSITION_RESULT disposition);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetLastMessageReceiveTime(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    time_t *lastMessageReceiveTime);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleTwinCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK moduleTwinCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetTwinAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK moduleTwinCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendReportedState(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const unsigned char *reportedState, size_t size, IOTHUB_CLIENT_REPORTED_STATE_CALLBACK reportedStateCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleMethodCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC methodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetModuleMethodCallback_Ex(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK inboundMethodCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_ModuleMethodResponse(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    METHOD_HANDLE methodId, const unsigned char *response, size_t response_size, int statusCode);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendTelemetryAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE telemetryMessageHandle, IOTHUB_CLIENT_TELEMETRY_CALLBACK telemetryConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SubscribeToCommands(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC commandCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendPropertiesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    const unsigned char *properties, size_t propertiesLength,
+    IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK propertyAcknowledgedCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetPropertiesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_GetPropertiesAndSubscribeToUpdatesAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK propertyUpdateCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SendEventKeptAsync(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_MESSAGE_HANDLE eventMessageHandle, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK eventConfirmationCallback,
+    void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetPieceCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_PIECE_CALLBACK pieceCallback, void *userContextCallback);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetCredentialCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credentialCallback, void *userContextCallback);
+
 /* ---- The _LL_ names: the same functions and handles --------------------------------------------------------------- */
 
 #define IoTHubDeviceClient_LL_CreateFromConnectionString IoTHubDeviceClient_CreateFromConnectionString
@@ -617,6 +896,19 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HA
 #define IoTHubDeviceClient_LL_GetRetryPolicy IoTHubDeviceClient_GetRetryPolicy
 #define IoTHubDeviceClient_LL_SetOption IoTHubDeviceClient_SetOption
 #define IoTHubDeviceClient_LL_DoWork IoTHubDeviceClient_DoWork
+#define IoTHubDeviceClient_LL_SetMessageCallback IoTHubDeviceClient_SetMessageCallback
+#define IoTHubDeviceClient_LL_SendMessageDisposition IoTHubDeviceClient_SendMessageDisposition
+#define IoTHubDeviceClient_LL_GetLastMessageReceiveTime IoTHubDeviceClient_GetLastMessageReceiveTime
+#define IoTHubDeviceClient_LL_SetDeviceTwinCallback IoTHubDeviceClient_SetDeviceTwinCallback
+#define IoTHubDeviceClient_LL_GetTwinAsync IoTHubDeviceClient_GetTwinAsync
+#define IoTHubDeviceClient_LL_SendReportedState IoTHubDeviceClient_SendReportedState
+#define IoTHubDeviceClient_LL_SetDeviceMethodCallback IoTHubDeviceClient_SetDeviceMethodCallback
+#define IoTHubDeviceClient_LL_DeviceMethodResponse IoTHubDeviceClient_DeviceMethodResponse
+#define IoTHubDeviceClient_LL_SendTelemetryAsync IoTHubDeviceClient_SendTelemetryAsync
+#define IoTHubDeviceClient_LL_SubscribeToCommands IoTHubDeviceClient_SubscribeToCommands
+#define IoTHubDeviceClient_LL_SendPropertiesAsync IoTHubDeviceClient_SendPropertiesAsync
+#define IoTHubDeviceClient_LL_GetPropertiesAsync IoTHubDeviceClient_GetPropertiesAsync
+#define IoTHubDeviceClient_LL_GetPropertiesAndSubscribeToUpdatesAsync IoTHubDeviceClient_GetPropertiesAndSubscribeToUpdatesAsync
 #define IoTHubModuleClient_LL_CreateFromConnectionString IoTHubModuleClient_CreateFromConnectionString
 #define IoTHubModuleClient_LL_Destroy IoTHubModuleClient_Destroy
 #define IoTHubModuleClient_LL_SendEventAsync IoTHubModuleClient_SendEventAsync
@@ -627,6 +919,19 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_Start(IOTHUB_MODULE_CLIENT_HA
 #define IoTHubModuleClient_LL_GetRetryPolicy IoTHubModuleClient_GetRetryPolicy
 #define IoTHubModuleClient_LL_SetOption IoTHubModuleClient_SetOption
 #define IoTHubModuleClient_LL_DoWork IoTHubModuleClient_DoWork
+#define IoTHubModuleClient_LL_SetMessageCallback IoTHubModuleClient_SetMessageCallback
+#define IoTHubModuleClient_LL_SetInputMessageCallback IoTHubModuleClient_SetInputMessageCallback
+#define IoTHubModuleClient_LL_SendMessageDisposition IoTHubModuleClient_SendMessageDisposition
+#define IoTHubModuleClient_LL_GetLastMessageReceiveTime IoTHubModuleClient_GetLastMessageReceiveTime
+#define IoTHubModuleClient_LL_SetModuleTwinCallback IoTHubModuleClient_SetModuleTwinCallback
+#define IoTHubModuleClient_LL_GetTwinAsync IoTHubModuleClient_GetTwinAsync
+#define IoTHubModuleClient_LL_SendReportedState IoTHubModuleClient_SendReportedState
+#define IoTHubModuleClient_LL_SetModuleMethodCallback IoTHubModuleClient_SetModuleMethodCallback
+#define IoTHubModuleClient_LL_SendTelemetryAsync IoTHubModuleClient_SendTelemetryAsync
+#define IoTHubModuleClient_LL_SubscribeToCommands IoTHubModuleClient_SubscribeToCommands
+#define IoTHubModuleClient_LL_SendPropertiesAsync IoTHubModuleClient_SendPropertiesAsync
+#define IoTHubModuleClient_LL_GetPropertiesAsync IoTHubModuleClient_GetPropertiesAsync
+#define IoTHubModuleClient_LL_GetPropertiesAndSubscribeToUpdatesAsync IoTHubModuleClient_GetPropertiesAndSubscribeToUpdatesAsync
 
 /* ---- Messages ----------------------------------------------------------------------------------------------------
 
@@ -694,6 +999,99 @@ IOTHUB_DEF const char *Map_GetValueFromKey(MAP_HANDLE handle, const char *key);
 /* The arrays lie in the free room of the map; MAP_ERROR when that is too small. */
 IOTHUB_DEF MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **keys, const char *const **values, size_t *count);
 
+/* ---- Plug and Play properties --------------------------------------------------------------------------------------
+
+   The texts of properties, as azure-iot-sdk-c's iothub_client_properties.h writes and reads them; SendPropertiesAsync sends
+   what the serializers write, a deserializer reads what GetPropertiesAsync and its kin hand to your callback.
+
+   Writing: names and descriptions are texts of yours and are escaped where JSON wants it; a value is JSON already ("21.5",
+   "\"on\"", "{\"a\":[1]}") and must be one whole value of it. INVALID_ARG: a NULL, no property at all, a structVersion other
+   than 1, a value that is no JSON. ..._Create... takes a slot of the pool of messages (IOTHUB_POOL_MESSAGES) until
+   Serializer_Destroy: IOTHUB_CLIENT_INVALID_SIZE when the text is too large for one, IOTHUB_CLIENT_ERROR when none is free, and
+   GetLastError(NULL, ...) says what is missing. ..._Write... (ours) writes into your buffer, as snprintf does: *length is
+   the text's length without its NUL, and IOTHUB_CLIENT_INVALID_SIZE says that buffer must have *length + 1 bytes (a NULL buffer
+   of size 0 asks for it).
+
+   Reading: a deserializer borrows the payload, so it lives as long as that: inside the callback. It takes a slot of the pool of
+   messages, or storage of yours (CreateInPlace, ours; aligned for a pointer); IOTHUB_DESERIALIZER_HEAD_BOUND bytes of it are
+   the head, the rest takes the texts of one property, and payloadLength bytes for them are always enough. A payload that
+   is no JSON, has no "$version" or one that is no int is IOTHUB_CLIENT_ERROR. GetNext goes through desired, then reported, each
+   property once, those of a component with its name; when *propertySpecified comes back false that was all. componentName,
+   name and value.str are valid until the next GetNext or Deserializer_Destroy: copy what you keep. A value is the JSON text
+   as the hub sent it, a string in its quotes. A property whose texts find no room is IOTHUB_CLIENT_INVALID_SIZE:
+   GetLastError(NULL, ...) says how many bytes are missing, value.str is NULL (and a name that found no room, too), valueLength
+   is what the value has; the next GetNext goes on behind it. */
+
+#define IOTHUB_DESERIALIZER_HEAD_BOUND (16u * sizeof(void *))
+#define IOTHUB_CLIENT_PROPERTY_REPORTED_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE_STRUCT_VERSION_1 1
+#define IOTHUB_CLIENT_PROPERTY_PARSED_STRUCT_VERSION_1 1
+
+typedef enum IOTHUB_CLIENT_PROPERTY_TYPE_TAG {
+    IOTHUB_CLIENT_PROPERTY_TYPE_REPORTED_FROM_CLIENT = 0,
+    IOTHUB_CLIENT_PROPERTY_TYPE_WRITABLE         /* desired by the service: answer it with a writable response */
+} IOTHUB_CLIENT_PROPERTY_TYPE;
+
+typedef enum IOTHUB_CLIENT_PROPERTY_VALUE_TYPE_TAG {
+    IOTHUB_CLIENT_PROPERTY_VALUE_STRING = 0      /* the only one: JSON text */
+} IOTHUB_CLIENT_PROPERTY_VALUE_TYPE;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_REPORTED_TAG {
+    int structVersion;                           /* 1 */
+    const char *name;
+    const char *value;                           /* JSON */
+} IOTHUB_CLIENT_PROPERTY_REPORTED;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE_TAG {
+    int structVersion;                           /* 1 */
+    const char *name;
+    const char *value;                           /* JSON: what the property is now */
+    int result;                                  /* as an HTTP status: 200 taken, 400 refused */
+    int ackVersion;                              /* GetVersion's, of the payload that is answered */
+    const char *description;                     /* for people; may be NULL */
+} IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE;
+
+typedef struct IOTHUB_CLIENT_PROPERTY_PARSED_TAG {
+    int structVersion;                           /* 1, set by you before GetNext */
+    IOTHUB_CLIENT_PROPERTY_TYPE propertyType;
+    const char *componentName;                   /* NULL: the root component */
+    const char *name;
+    IOTHUB_CLIENT_PROPERTY_VALUE_TYPE valueType;
+    union { const char *str; } value;            /* JSON, NUL-terminated */
+    size_t valueLength;                          /* without the NUL */
+} IOTHUB_CLIENT_PROPERTY_PARSED;
+
+typedef struct IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_TAG *IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE;
+
+#ifndef IOTHUB_NO_PROPERTIES
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char **serializedProperties, size_t *serializedPropertiesLength);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_CreateWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char **serializedProperties, size_t *serializedPropertiesLength);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteReported(const IOTHUB_CLIENT_PROPERTY_REPORTED *properties,
+    size_t numProperties, const char *componentName, unsigned char *buffer, size_t size, size_t *length);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Serializer_WriteWritableResponse(
+    const IOTHUB_CLIENT_PROPERTY_WRITABLE_RESPONSE *properties, size_t numProperties, const char *componentName,
+    unsigned char *buffer, size_t size, size_t *length);
+/* Only for what ..._Create... gave; NULL is ignored. */
+IOTHUB_DEF void IoTHubClient_Properties_Serializer_Destroy(unsigned char *serializedProperties);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_Create(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_CreateInPlace(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE payloadType,
+    const unsigned char *payload, size_t payloadLength, void *storage, size_t storage_size,
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE *propertiesDeserializerHandle);
+/* desired's "$version", for ackVersion. */
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetVersion(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, int *propertiesVersion);
+IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubClient_Properties_Deserializer_GetNext(
+    IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle, IOTHUB_CLIENT_PROPERTY_PARSED *property,
+    IOTHUB_BOOL *propertySpecified);
+/* Forgets the value; there is nothing to free. */
+IOTHUB_DEF void IoTHubClient_Properties_DeserializerProperty_Destroy(IOTHUB_CLIENT_PROPERTY_PARSED *property);
+IOTHUB_DEF void IoTHubClient_Properties_Deserializer_Destroy(IOTHUB_CLIENT_PROPERTIES_DESERIALIZER_HANDLE propertiesDeserializerHandle);
+#endif
+
 /* ---- Names of values, as MU_ENUM_TO_STRING(TYPE, value) gives them; "UNKNOWN" for others --------------------------- */
 
 #define MU_ENUM_TO_STRING(enumName, value) MU_##enumName##_ToString(value)
@@ -705,6 +1103,11 @@ IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_ToString(IOTHUB_CLIENT
 IOTHUB_DEF const char *MU_IOTHUB_CLIENT_CONNECTION_STATUS_REASON_ToString(IOTHUB_CLIENT_CONNECTION_STATUS_REASON value);
 IOTHUB_DEF const char *MU_IOTHUB_MESSAGE_RESULT_ToString(IOTHUB_MESSAGE_RESULT value);
 IOTHUB_DEF const char *MU_IOTHUBMESSAGE_CONTENT_TYPE_ToString(IOTHUBMESSAGE_CONTENT_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUB_CLIENT_PROPERTY_VALUE_TYPE_ToString(IOTHUB_CLIENT_PROPERTY_VALUE_TYPE value);
+IOTHUB_DEF const char *MU_IOTHUBMESSAGE_DISPOSITION_RESULT_ToString(IOTHUBMESSAGE_DISPOSITION_RESULT value);
+IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_STATE value);
 
 #ifdef __cplusplus
 }

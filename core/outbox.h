@@ -24,14 +24,26 @@ enum {
     IOTHUBI_RECORD_DONE                          /* confirmed; waits for older records to go */
 };
 
+enum {
+    IOTHUBI_RECORD_OF_EVENT,
+    IOTHUBI_RECORD_OF_KEPT_EVENT,                /* its body lies with the caller: behind the entry's bytes is an iothubi_kept */
+    IOTHUBI_RECORD_OF_REPORTED                   /* of a twin: the transport answers it, its own callback confirms it */
+};
+
+typedef struct iothubi_kept_tag {
+    const unsigned char *body;
+    size_t size;
+} iothubi_kept;
+
 typedef struct iothubi_record_tag {
     size_t at;                                   /* first byte in the ring of bytes */
     size_t size;
-    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback;
+    iothubi_function callback;                   /* of the type that kind says */
     void *context;
     uint32_t expires;                            /* tick; only with expiring */
     unsigned char expiring;
     unsigned char state;
+    unsigned char kind;
     unsigned char cuts;                          /* connections lost while it alone was in flight */
 } iothubi_record;
 
@@ -141,6 +153,34 @@ IOTHUBI_PRIVATE void iothubi_outbox_done(iothubi_outbox *outbox, iothubi_record 
         outbox->count -= 1;
         outbox->next -= outbox->next != 0;
     }
+}
+
+/* Bytes of a message from so many on that lie in one piece, and where; none: that was all. */
+IOTHUBI_PRIVATE size_t iothubi_outbox_piece(const iothubi_outbox *outbox, const iothubi_record *record, size_t from, const unsigned char **bytes)
+{
+    size_t size = record->size;
+    *bytes = outbox->bytes + record->at + from;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+        iothubi_kept kept;
+        size -= sizeof kept;
+        if (from >= size) {
+            IOTHUB_MEMCPY(&kept, outbox->bytes + record->at + size, sizeof kept);
+            *bytes = kept.body + (from - size);
+            size += kept.size;
+        }
+    }
+    return size - from;
+}
+
+/* Takes memory off the end of the ring for good. NULL: a message lies there, or it is too small. */
+IOTHUBI_PRIVATE unsigned char *iothubi_outbox_carve_end(iothubi_outbox *outbox, size_t size)
+{
+    size_t tail = iothubi_outbox_tail(outbox);
+    if (tail > outbox->capacity - size || size > outbox->capacity || (outbox->count != 0 && tail <= iothubi_outbox_head(outbox))) {
+        return NULL;
+    }
+    outbox->capacity -= size;
+    return outbox->bytes + outbox->capacity;
 }
 
 /* Takes memory off the start of the ring for good, for text that the client keeps. NULL: not empty, or too small. */

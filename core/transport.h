@@ -4,16 +4,28 @@
 #include "clock.h"
 #include "error.h"
 #include "identity.h"
+#include "mailbox.h"
 #include "message.h"
+#include "methods.h"
 #include "outbox.h"
 #include "retry.h"
+#include "twin.h"
 #include "../transports/mqtt/session.h"
+#include "../transports/mqtt/topic.h"
 
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TRANSPORT_H)
 #define IOTHUBI_TRANSPORT_H
 
 struct iothubi_client;
 struct iothubi_mqtt_event_source_tag;
+
+/* Deadlines beside the codes that transports use. */
+enum {
+    IOTHUBI_DUE_RETRY = 100, IOTHUBI_DUE_DRAINED, IOTHUBI_DUE_MESSAGE,
+    IOTHUBI_DUE_SUBSCRIBE, IOTHUBI_DUE_PUBACK, IOTHUBI_DUE_DOCUMENT, IOTHUBI_DUE_REPORTED, IOTHUBI_DUE_TWIN, IOTHUBI_DUE_METHOD
+};
+
+IOTHUBI_CHECK(due_apart, IOTHUB_CODE_TWIN_REFUSED < 100);
 
 typedef enum iothubi_state_tag {
     IOTHUBI_STOPPED,                             /* by the caller; also a new client before its first DoWork */
@@ -34,7 +46,10 @@ typedef struct iothubi_counters_tag {
     uint32_t sent;
     uint32_t repeated;
     uint32_t acknowledgements_unknown;
+    uint32_t received;
     uint32_t received_unhandled;
+    uint32_t received_skipped;
+    uint32_t dropped;
     uint32_t attempts;
     uint32_t connections;
     uint32_t renewals;
@@ -51,6 +66,8 @@ typedef struct iothubi_extras_tag {
     void (*age)(struct iothubi_client *client, iothubi_record *record);
     /* poison_limit: a connection was lost while one message alone was in flight */
     void (*suspect)(struct iothubi_client *client);
+    /* outbox_policy: makes room by dropping the oldest message; false: there is none that may go */
+    int (*drop)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -58,6 +75,44 @@ typedef struct iothubi_extras_tag {
     /* will: its two fields in CONNECT */
     void (*write_will)(iothubi_writer *writer, const struct iothubi_client *client);
 } iothubi_extras;
+
+/* What the client wants to hear from the hub; a bit for each subscription. */
+enum { IOTHUBI_WANT_MESSAGES = 1, IOTHUBI_WANT_ANSWERS = 2, IOTHUBI_WANT_PATCHES = 4, IOTHUBI_WANT_METHODS = 8, IOTHUBI_WANT_LAST = 8 };
+
+typedef struct iothubi_subscriptions_tag {
+    unsigned char wanted;                        /* outlives connections; the rest is this connection's */
+    unsigned char asked;                         /* in the SUBSCRIBE that is being written or answered */
+    unsigned char granted;
+    unsigned char refused;                       /* not to be asked for until ... */
+    unsigned char strange;                       /* they came without being wanted: an earlier session's */
+    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written */
+    unsigned char answered;                      /* of asked, the next one to be answered; 0: it is not written yet */
+    uint32_t asked_tick;                         /* SUBSCRIBE was written */
+    uint32_t refused_tick;                       /* ... a minute after this */
+} iothubi_subscriptions;
+
+/* What every feature does for the common part (mqtt/receive.h). A feature that is never asked for is not linked. */
+typedef struct iothubi_feature_tag {
+    /* the topic of something is complete, or its body: IOTHUBI_BODY_..., may it be taken? */
+    int (*accept)(struct iothubi_client *client);
+    /* it is there: whole, in pieces, or it was skipped */
+    void (*deliver)(struct iothubi_client *client);
+    /* a packet of its own that is to be written, or NOTHING; it is written; and the stream took it (of an answer: size bytes) */
+    int (*next)(struct iothubi_client *client);
+    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*taken)(struct iothubi_client *client, int out, size_t size);
+    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*due)(struct iothubi_client *client, int what);
+    void (*lost)(struct iothubi_client *client);
+    /* the end of a record that is none of telemetry (NULL, in Destroy: of what else waits) */
+    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+} iothubi_feature;
+
+#define IOTHUBI_STATUS_NO_ANSWER 408             /* of a twin request */
+
+enum { IOTHUBI_FEATURE_MESSAGES, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_METHODS, IOTHUBI_FEATURES };
+
+struct iothubi_receiver_tag;
 
 struct iothubi_client {
     /* what the state machine knows; iothubi_enter alone assigns state. What is used most stands first: small machines
@@ -113,6 +168,26 @@ struct iothubi_client {
     uint32_t open_timeout_s;
     uint32_t sampled;                            /* messages since the sampling percentage was set */
     const iothubi_extras *extras;                /* set by SetOption: the code of options that are off until then */
+    void (*ask_credential)(struct iothubi_client *client); /* set by SetCredentialCallback: for an attempt after a refusal */
+    IOTHUB_CLIENT_CREDENTIAL_CALLBACK credential_callback;
+    void *credential_context;
+    unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
+
+    /* features: what is received */
+    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
+    const iothubi_feature *feature[IOTHUBI_FEATURES];
+    IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
+    void *piece_context;
+    size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
+    iothubi_subscriptions subscriptions;
+    iothubi_inbound inbound;
+    iothubi_mailbox *mailbox;                    /* the state of each, carved off the inbox when it was first asked for */
+    iothubi_twin *twin;
+    iothubi_methods *methods;
+    unsigned char oversize_limit;                /* option; 0: off */
+    unsigned char outbox_policy;                 /* option */
+    unsigned char dropping;                      /* a callback is told of a drop: what it sends is not to drop others */
+    unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
 #endif
@@ -131,7 +206,7 @@ struct TRANSPORT_PROVIDER_TAG {
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
-    IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing);
+    IOTHUB_CODE (*add)(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind, iothubi_record **record, size_t *missing);
     /* the stream is open */
     void (*start)(struct iothubi_client *client);
     /* bytes arrived; reports failures with iothubi_break */
@@ -181,6 +256,7 @@ IOTHUBI_PRIVATE void iothubi_tell_status(struct iothubi_client *client, IOTHUB_C
 IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_READY);
+    client->refusals = 0;
     IOTHUBI_COUNT(client, connections, 1);
     iothubi_error_set(&client->error, IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE, 0);
     iothubi_tell_status(client, IOTHUB_CLIENT_CONNECTION_AUTHENTICATED, IOTHUB_CLIENT_CONNECTION_OK);
@@ -189,7 +265,7 @@ IOTHUBI_PRIVATE void iothubi_connected(struct iothubi_client *client)
 /* A message's one confirmation. Its record is free before the callback runs, so that the callback may send again. */
 IOTHUBI_PRIVATE void iothubi_confirm(struct iothubi_client *client, iothubi_record *record, IOTHUB_CLIENT_CONFIRMATION_RESULT result)
 {
-    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = record->callback;
+    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback = (IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK)record->callback;
     void *context = record->context;
     iothubi_outbox_done(&client->outbox, record);
     IOTHUBI_COUNT(client, confirmed[result], 1);
@@ -237,6 +313,25 @@ IOTHUBI_PRIVATE uint32_t iothubi_wall_time(const struct iothubi_client *client)
 {
     uint32_t time = client->platform->unix_time(client->platform->context);
     return time >= (uint32_t)IOTHUB_CLOCK_MINIMUM ? time : 0;
+}
+
+/* A call brought the next deadline nearer. */
+IOTHUBI_PRIVATE void iothubi_wake(struct iothubi_client *client)
+{
+    client->busy = 1;
+    if (client->platform->wake != NULL && !client->working) {
+        client->platform->wake(client->platform->context);
+    }
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *client, IOTHUB_CODE code, size_t missing)
+{
+    if (code == IOTHUB_CODE_OPTION_INVALID) {
+        iothubi_error_set(&client->error, IOTHUB_LAYER_CONFIG, code, 0);
+    } else {
+        iothubi_error_missing(&client->error, code, missing);
+    }
+    return code == IOTHUB_CODE_MESSAGE_TOO_LARGE || code == IOTHUB_CODE_OUTBOX_TOO_SMALL ? IOTHUB_CLIENT_INVALID_SIZE : IOTHUB_CLIENT_ERROR;
 }
 
 #define IOTHUBI_TRACE(client, text) do { if ((client)->trace) { IOTHUB_LOG(IOTHUB_LOG_TRACE, IOTHUB_CODE_NONE, text); } } while (0)

@@ -9,8 +9,7 @@ std::string logged;
 #define IOTHUB_STATIC
 #define IOTHUB_LOG(level, code, text) ((level) == IOTHUB_LOG_TRACE ? (void)(logged += text, logged += "; ") : (void)(code))
 #define IOTHUB_WORK_READ_SIZE 100                /* more than the smallest inbox has */
-#include "../../core/api.h"
-#include "../../core/names.h"
+#include "implementation.h"
 #include "bench.h"
 
 namespace {

@@ -1,8 +1,7 @@
 /* The client's life against a platform of scripts: state machine, session, outbox, deadlines. */
 #define IOTHUB_IMPLEMENTATION
 #define IOTHUB_STATIC
-#include "../../core/api.h"
-#include "../../core/names.h"
+#include "implementation.h"
 #include "bench.h"
 
 TEST_CASE("client: connects with its first DoWork, and the first message leaves with CONNECT")

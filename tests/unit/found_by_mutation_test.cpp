@@ -7,8 +7,7 @@ int depth = 0;
 #define IOTHUB_STATIC
 #define IOTHUB_LOCK() (depth += 1)
 #define IOTHUB_UNLOCK() (depth -= 1)
-#include "../../core/api.h"
-#include "../../core/names.h"
+#include "implementation.h"
 #include "bench.h"
 
 namespace {

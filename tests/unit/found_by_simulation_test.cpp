@@ -1,8 +1,7 @@
 /* What tests/sim found in the client: each fault's story, in the smallest test that shows it. */
 #define IOTHUB_IMPLEMENTATION
 #define IOTHUB_STATIC
-#include "../../core/api.h"
-#include "../../core/names.h"
+#include "implementation.h"
 #include "bench.h"
 
 TEST_CASE("found: a planned renewal goes on at once, also when stepped by GetNextWork")

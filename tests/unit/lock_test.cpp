@@ -11,8 +11,7 @@ std::string log_text;
 #define IOTHUB_LOCK() (depth += 1, locks += 1, deepest = depth > deepest ? depth : deepest)
 #define IOTHUB_UNLOCK() (depth -= 1)
 #define IOTHUB_LOG(level, code, text) (log_text += text, log_text += "\n", (void)(level), (void)(code))
-#include "../../core/api.h"
-#include "../../core/names.h"
+#include "implementation.h"
 #include "bench.h"
 
 TEST_CASE("locks: one for each public call, never nested, let go around callbacks")

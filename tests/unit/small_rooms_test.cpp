@@ -137,14 +137,14 @@ TEST_CASE("error, retryable, is what time or a confirmation can heal")
 TEST_CASE("error text, every code, has a sentence of its own")
 {
     std::set<std::string> texts;
-    for (int code = IOTHUB_CODE_NONE; code <= IOTHUB_CODE_POISON_MESSAGE; ++code) {
+    for (int code = IOTHUB_CODE_NONE; code <= IOTHUB_CODE_TWIN_REFUSED; ++code) {
         std::string text = text_of(IOTHUB_LAYER_NONE, static_cast<IOTHUB_CODE>(code));
         CAPTURE(code, text);
         CHECK(text != "unknown error");
         CHECK(text.size() > 7);
         CHECK(texts.insert(text).second);
     }
-    CHECK(text_of(IOTHUB_LAYER_NONE, static_cast<IOTHUB_CODE>(IOTHUB_CODE_POISON_MESSAGE + 1)) == "unknown error");
+    CHECK(text_of(IOTHUB_LAYER_NONE, static_cast<IOTHUB_CODE>(IOTHUB_CODE_TWIN_REFUSED + 1)) == "unknown error");
     CHECK(text_of(IOTHUB_LAYER_NONE, IOTHUB_CODE_NONE) == "no error");
     CHECK(std::string(IoTHub_ErrorText(nullptr)) == "no error");
 }

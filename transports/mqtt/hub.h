@@ -8,6 +8,21 @@
 #define IOTHUBI_MQTT_PORT 8883u
 #define IOTHUBI_HUB_MESSAGE_MAXIMUM 262144ul     /* bytes of body, property names and values */
 
+/* What is received beside acknowledgements (receive.h); the client that never asks for anything does not link it. */
+typedef struct iothubi_receiver_tag {
+    /* a piece of a PUBLISH's topic or body, its end, or a SUBACK */
+    void (*event)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
+    /* a packet that is to be written, or NOTHING; it stays the same until done */
+    int (*next)(struct iothubi_client *client);
+    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*taken)(struct iothubi_client *client, int out, size_t size);
+    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*due)(struct iothubi_client *client, int what);
+    void (*lost)(struct iothubi_client *client);
+    /* a record that is no telemetry ends with this status; NULL: Destroy ends everything else */
+    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+} iothubi_receiver;
+
 /* A message on its way into a topic: the bag is written more than once. */
 typedef struct iothubi_mqtt_event_source_tag {
     const struct iothubi_client *client;
@@ -78,16 +93,21 @@ static IOTHUB_CONST char iothubi_mqtt_devices[] = "devices/";
 static IOTHUB_CONST char iothubi_mqtt_modules[] = "/modules/";
 static IOTHUB_CONST char iothubi_mqtt_events[] = "/messages/events/";
 
-/* devices/{d}[/modules/{m}]/messages/events/ - ids travel as they are. */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
+/* devices/{d}[/modules/{m}] - ids travel as they are. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_root(iothubi_writer *writer, const iothubi_identity *identity)
 {
-    const iothubi_identity *identity = (const iothubi_identity *)context;
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_devices);
     iothubi_write_text(writer, identity->text[IOTHUBI_DEVICE_ID]);
     if (IOTHUBI_MODULE_OF(identity) != NULL) {
         IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_modules);
         iothubi_write_text(writer, IOTHUBI_MODULE_OF(identity));
     }
+}
+
+/* What all topics of this client's telemetry start with. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_topic_start(iothubi_writer *writer, const void *context)
+{
+    iothubi_mqtt_write_topic_root(writer, (const iothubi_identity *)context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_events);
 }
 
@@ -148,12 +168,41 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     return size > IOTHUBI_HUB_MESSAGE_MAXIMUM - (uint32_t)message->body_size;
 }
 
-/* Stores the whole PUBLISH, so that messages which lie side by side leave in one write. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, iothubi_record **record, size_t *missing)
+/* A record for size bytes. */
+IOTHUBI_APART IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
+{
+    if (size > client->outbox.capacity) {
+        *missing = size - client->outbox.capacity;
+        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
+    }
+    *record = iothubi_outbox_add(&client->outbox, size);
+    if (*record == NULL) {
+        return IOTHUB_CODE_OUTBOX_FULL;
+    }
+    (*record)->kind = (unsigned char)kind;
+    return IOTHUB_CODE_NONE;
+}
+
+/* What the entry holds behind topic and packet id: the body, or where it lies. */
+IOTHUBI_PRIVATE void iothubi_mqtt_write_body(iothubi_writer *writer, IOTHUB_MESSAGE_HANDLE message, int kind)
+{
+    iothubi_kept kept;
+    if (kind == IOTHUBI_RECORD_OF_EVENT) {
+        iothubi_write(writer, message->body, message->body_size);
+    } else {
+        kept.body = message->body;
+        kept.size = message->body_size;
+        iothubi_write(writer, &kept, sizeof kept);
+    }
+}
+
+/* Stores the whole PUBLISH, so that messages which lie side by side leave in one write; or all of it but the body. */
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind, iothubi_record **record, size_t *missing)
 {
     iothubi_mqtt_event_source source;
     iothubi_writer writer;
     size_t topic_size, remaining, size;
+    IOTHUB_CODE code;
     unsigned int qos1 = client->mqtt_options.qos != 0;
     *missing = 0;
     source.client = client;
@@ -168,13 +217,12 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     }
     remaining = 2u + topic_size + (qos1 ? 2u : 0u) + message->body_size;
     size = 1u + iothubi_mqtt_length_size(remaining) + remaining;
-    if (size > client->outbox.capacity) {
-        *missing = size - client->outbox.capacity;
-        return IOTHUB_CODE_OUTBOX_TOO_SMALL;
+    if (kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+        size = size - message->body_size + sizeof(iothubi_kept);
     }
-    *record = iothubi_outbox_add(&client->outbox, size);
-    if (*record == NULL) {
-        return IOTHUB_CODE_OUTBOX_FULL;
+    code = iothubi_mqtt_add_record(client, size, kind, record, missing);
+    if (code != IOTHUB_CODE_NONE) {
+        return code;
     }
     client->sampled += 1;
     iothubi_write_begin(&writer, client->outbox.bytes + (*record)->at, 0, size);
@@ -184,7 +232,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     if (qos1) {
         iothubi_write_16(&writer, iothubi_outbox_id(&client->outbox, client->outbox.count - 1u));
     }
-    iothubi_write(&writer, message->body, message->body_size);
+    iothubi_mqtt_write_body(&writer, message, kind);
     return IOTHUB_CODE_NONE;
 }
 
@@ -332,7 +380,19 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_puback(struct iothubi_client *client)
     }
 }
 
-IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event)
+/* For a client that never asked for anything: read in step, and left unacknowledged at its end. */
+IOTHUBI_PRIVATE void iothubi_mqtt_ignore(struct iothubi_client *client, iothubi_mqtt_event event)
+{
+    if (event == IOTHUBI_MQTT_GOT_PUBLISH_END) {
+        IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
+        IOTHUBI_COUNT(client, received_unhandled, 1);
+    } else if (event == IOTHUBI_MQTT_GOT_SUBACK || event == IOTHUBI_MQTT_GOT_UNSUBACK) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+    }
+}
+
+/* end: of the chunk, for events that have one. */
+IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *end)
 {
     if (!client->mqtt.connected && event != IOTHUBI_MQTT_GOT_CONNACK && event != IOTHUBI_MQTT_MALFORMED) {
         /* the first packet from the hub must be CONNACK [MQTT-3.2.0-1] */
@@ -352,18 +412,15 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
             client->mqtt.ping = IOTHUBI_MQTT_PING_NONE;
         }
         break;
-    case IOTHUBI_MQTT_GOT_TOPIC:
-    case IOTHUBI_MQTT_GOT_BODY:
-        break;                                   /* nobody asked for it: read in step, and left unacknowledged at its end */
-    case IOTHUBI_MQTT_GOT_PUBLISH_END:
-        IOTHUBI_TRACE(client, "received PUBLISH, left unacknowledged");
-        IOTHUBI_COUNT(client, received_unhandled, 1);
-        break;
     case IOTHUBI_MQTT_MALFORMED:
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
         break;
-    default:                                     /* SUBACK, UNSUBACK: nothing was subscribed */
-        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, client->mqtt.parser.first);
+    default:
+        if (client->receiver != NULL) {
+            client->receiver->event(client, event, end - client->mqtt.parser.chunk_size);
+        } else {
+            iothubi_mqtt_ignore(client, event);
+        }
         break;
     }
 }
@@ -376,39 +433,80 @@ IOTHUBI_PRIVATE void iothubi_mqtt_input(struct iothubi_client *client, const uns
     do {
         event = iothubi_mqtt_parse(&client->mqtt.parser, &at, end);
         if (event != IOTHUBI_MQTT_NEED_MORE) {
-            iothubi_mqtt_dispatch(client, event);
+            iothubi_mqtt_dispatch(client, event, at);
         }
     } while (event != IOTHUBI_MQTT_NEED_MORE && !client->broken);
 }
 
-/* Control packets are never stored: what a short write left of one is made anew in the inbox. */
+/* The bytes of a message that come next, in one piece. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client, const unsigned char **bytes)
+{
+    iothubi_mqtt_session *session = &client->mqtt;
+    size_t size = iothubi_outbox_piece(&client->outbox, iothubi_outbox_record(&client->outbox, client->outbox.next), session->part, bytes);
+    if (session->promised == 0) {
+        session->promised = size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM;
+    }
+    return session->promised;
+}
+
+/* What is left of a control packet, made anew in the inbox's window. Without a receiver all of the inbox is window; the first
+   bytes of a promise that was made then stay where they are: before CONNACK nothing else lies there. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
+{
+    iothubi_mqtt_session *session = &client->mqtt;
+    size_t window = client->receiver == NULL ? client->inbox_size : client->window > session->promised ? client->window : session->promised;
+    iothubi_writer writer;
+    *bytes = client->inbox;
+    iothubi_write_begin(&writer, client->inbox, session->part, window);
+    switch (session->out) {
+    case IOTHUBI_MQTT_OUT_CONNECT:
+        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
+        break;
+    case IOTHUBI_MQTT_OUT_PING:
+        iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_PINGREQ, 0);
+        break;
+    case IOTHUBI_MQTT_OUT_DISCONNECT:
+        iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
+        break;
+    default:
+        client->receiver->write(&writer, client);
+        break;
+    }
+    return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
+}
+
+/* Control packets are never stored. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    int out = iothubi_mqtt_session_next(session, &client->outbox);
-    iothubi_writer writer;
-    if (out == IOTHUBI_MQTT_OUT_NOTHING) {
+    int wanted = IOTHUBI_MQTT_OUT_NOTHING;
+    if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
+        wanted = client->receiver->next(client);
+    }
+    switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
+    case IOTHUBI_MQTT_OUT_NOTHING:
         return 0;
+    case IOTHUBI_MQTT_OUT_PUBLISH:
+        return iothubi_mqtt_output_message(client, bytes);
+    case IOTHUBI_MQTT_OUT_ANSWER:
+        *bytes = client->methods->answers;
+        return iothubi_mqtt_promise_rest(session, session->part + client->methods->answers_used, IOTHUBI_IO_MAXIMUM);
+    default:
+        return iothubi_mqtt_output_control(client, bytes);
     }
-    if (out == IOTHUBI_MQTT_OUT_PUBLISH) {
-        const iothubi_record *record = iothubi_outbox_record(&client->outbox, client->outbox.next);
-        *bytes = client->outbox.bytes + record->at + session->part;
-        return session->promised != 0 ? session->promised : iothubi_mqtt_promise_rest(session, record->size, IOTHUBI_IO_MAXIMUM);
-    }
-    *bytes = client->inbox;
-    iothubi_write_begin(&writer, client->inbox, session->part, client->inbox_size);
-    if (out == IOTHUBI_MQTT_OUT_CONNECT) {
-        iothubi_mqtt_write_packet(&writer, IOTHUBI_MQTT_CONNECT, iothubi_mqtt_write_connect, client);
-    } else {
-        iothubi_mqtt_write_header(&writer, out == IOTHUBI_MQTT_OUT_PING ? IOTHUBI_MQTT_PINGREQ : IOTHUBI_MQTT_DISCONNECT, 0);
-    }
-    return iothubi_mqtt_promise_rest(session, writer.length, client->inbox_size < IOTHUBI_IO_MAXIMUM ? client->inbox_size : IOTHUBI_IO_MAXIMUM);
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t size)
 {
     iothubi_record *record;
-    while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &size, client->now)) != NULL) {
+    int out = client->mqtt.out;
+    size_t left = size;
+    while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            record->cuts = 1;                    /* it was sent once */
+            client->receiver->taken(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            continue;
+        }
         IOTHUBI_COUNT(client, sent, 1);
         IOTHUBI_COUNT(client, repeated, (client->outbox.bytes[record->at] & IOTHUBI_MQTT_DUP) != 0);
         IOTHUBI_TRACE(client, "sent PUBLISH");
@@ -416,11 +514,17 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_OK);
         }
     }
+    if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
+        client->receiver->taken(client, out, size);
+    }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
+    if (client->receiver != NULL && client->mqtt.connected) {
+        client->receiver->timers(client, timer);
+    }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
@@ -431,26 +535,36 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         IOTHUBI_TRACE(client, "sending PINGREQ");
         return;
     }
+    if (what > IOTHUBI_DUE_RETRY) {
+        client->receiver->due(client, what);
+        return;
+    }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
         ++client->mqtt.acknowledgement_backoff;
     }
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }
 
+/* A planned end waits for the acknowledgements of both sides. */
 IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_once)
 {
-    if (client->mqtt.leaving == IOTHUBI_MQTT_STAYING) {
-        client->mqtt.leaving = IOTHUBI_MQTT_DRAINING;
+    iothubi_mqtt_session *session = &client->mqtt;
+    if (session->leaving == IOTHUBI_MQTT_STAYING) {
+        session->leaving = IOTHUBI_MQTT_DRAINING;
     }
-    if (client->mqtt.leaving == IOTHUBI_MQTT_DRAINING && (at_once || client->outbox.in_flight == 0)) {
-        client->mqtt.leaving = IOTHUBI_MQTT_LEAVING;
+    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
+        && (client->receiver == NULL || client->receiver->next(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        session->leaving = IOTHUBI_MQTT_LEAVING;
     }
-    return client->mqtt.leaving == IOTHUBI_MQTT_LEFT;
+    return session->leaving == IOTHUBI_MQTT_LEFT;
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
+    if (client->receiver != NULL) {
+        client->receiver->lost(client);
+    }
 }
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {

@@ -13,8 +13,11 @@
 #define IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF 2u  /* doublings of the deadline after it closed a connection */
 #define IOTHUBI_MQTT_TIMELY 255u                 /* acknowledgements in time, one after the other, that undo one of them */
 
-/* What is being written. */
-enum { IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT };
+/* What is being written. From SUBSCRIBE on it is the features' business. */
+enum {
+    IOTHUBI_MQTT_OUT_NOTHING, IOTHUBI_MQTT_OUT_CONNECT, IOTHUBI_MQTT_OUT_PUBLISH, IOTHUBI_MQTT_OUT_PING, IOTHUBI_MQTT_OUT_DISCONNECT,
+    IOTHUBI_MQTT_OUT_SUBSCRIBE, IOTHUBI_MQTT_OUT_UNSUBSCRIBE, IOTHUBI_MQTT_OUT_PUBACK, IOTHUBI_MQTT_OUT_GET, IOTHUBI_MQTT_OUT_ANSWER
+};
 
 enum { IOTHUBI_MQTT_PING_NONE, IOTHUBI_MQTT_PING_WANTED, IOTHUBI_MQTT_PING_SENT };
 
@@ -44,6 +47,7 @@ typedef struct iothubi_mqtt_session_tag {
     unsigned char alone;                         /* CONNECT goes alone: the last attempt ended without CONNACK 0 */
     unsigned char acknowledgement_backoff;       /* doublings of that deadline */
     unsigned char timely;                        /* acknowledgements in time since the last late one */
+    unsigned char reported_waits;                /* reported states may not be sent now */
     iothubi_mqtt_parser parser;
     size_t part;                                 /* bytes taken of the packet that is being written */
     size_t promised;                             /* bytes offered and not yet taken: they must come first */
@@ -71,6 +75,7 @@ IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, con
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
     session->connect_wanted = 1;
     session->connected = 0;
+    session->reported_waits = 1;
     session->ping = IOTHUBI_MQTT_PING_NONE;
     session->leaving = IOTHUBI_MQTT_STAYING;
     session->round_left = session->window;
@@ -106,17 +111,24 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
-/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. */
+/* May this record be sent? */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
+{
+    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && record->kind == IOTHUBI_RECORD_OF_REPORTED);
+}
+
+/* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. A body
+   that lies with the caller ends a run. */
 IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, iothubi_outbox *outbox)
 {
     size_t size = 0, end = 0;
     unsigned int i;
-    while (outbox->next < outbox->count && iothubi_outbox_record(outbox, outbox->next)->state == IOTHUBI_RECORD_DONE) {
-        outbox->next += 1;                       /* expired before its turn came */
+    while (outbox->next < outbox->count && !iothubi_mqtt_is_due(session, iothubi_outbox_record(outbox, outbox->next))) {
+        outbox->next += 1;                       /* expired before its turn came, or it waits */
     }
     for (i = outbox->next; i < outbox->count && outbox->in_flight < session->window && size < IOTHUBI_IO_MAXIMUM; ++i) {
         iothubi_record *record = iothubi_outbox_record(outbox, i);
-        if (record->state != IOTHUBI_RECORD_QUEUED || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
+        if (!iothubi_mqtt_is_due(session, record) || (size != 0 && (record->at != end || record->size > IOTHUBI_IO_MAXIMUM - size))) {
             break;
         }
         if (!session->connected) {
@@ -130,12 +142,16 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
         outbox->in_flight += iothubi_mqtt_is_qos1(outbox, record) ? 1u : 0u;
         end = record->at + record->size;
         size += record->size;
+        if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) {
+            size -= sizeof(iothubi_kept);
+            break;
+        }
     }
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
 
-/* What is being written; at the boundary of two packets: what comes next. */
-IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox)
+/* What is being written; at the boundary of two packets: what comes next. wanted: a packet of the features, or NOTHING. */
+IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothubi_outbox *outbox, int wanted)
 {
     if (session->out != IOTHUBI_MQTT_OUT_NOTHING) {
         return session->out;
@@ -149,6 +165,8 @@ IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothu
         return IOTHUBI_MQTT_OUT_NOTHING;
     } else if (session->ping == IOTHUBI_MQTT_PING_WANTED) {
         session->out = IOTHUBI_MQTT_OUT_PING;
+    } else if (wanted != IOTHUBI_MQTT_OUT_NOTHING) {
+        session->out = (unsigned char)wanted;
     } else if (session->leaving == IOTHUBI_MQTT_STAYING) {
         session->promised = iothubi_mqtt_promise_run(session, outbox);
         if (session->promised != 0) {
@@ -184,10 +202,19 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
     } else if (session->out == IOTHUBI_MQTT_OUT_PING) {
         session->ping = IOTHUBI_MQTT_PING_SENT;
         session->asked_tick = now;
-    } else {
+    } else if (session->out == IOTHUBI_MQTT_OUT_DISCONNECT) {
         session->leaving = IOTHUBI_MQTT_LEFT;
     }
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
+}
+
+/* Bytes of a message behind the first so many. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+{
+    const unsigned char *bytes;
+    size_t size = iothubi_outbox_piece(outbox, record, part, &bytes);
+    return record->kind != IOTHUBI_RECORD_OF_KEPT_EVENT || part >= record->size - sizeof(iothubi_kept) ? size
+        : size + iothubi_outbox_piece(outbox, record, part + size, &bytes);
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
@@ -207,7 +234,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_session_taken(iothubi_mqtt_session 
         return NULL;
     }
     record = iothubi_outbox_record(outbox, outbox->next);
-    left = record->size - session->part;
+    left = iothubi_mqtt_left(outbox, record, session->part);
     if (taken < left) {
         session->promised -= taken;
         session->part += taken;
@@ -246,7 +273,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         return NULL;
     }
     record = iothubi_outbox_record(outbox, index);
-    if (record->state != IOTHUBI_RECORD_SENT) {
+    if (record->state != IOTHUBI_RECORD_SENT || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
         return NULL;
     }
     outbox->in_flight -= 1;
@@ -290,7 +317,8 @@ IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *sessi
         }
         iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
-    if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT) {
+    if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT
+        && outbox->records[outbox->first].kind != IOTHUBI_RECORD_OF_REPORTED) {
         iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
             (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
