@@ -600,7 +600,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received;                           /* messages, methods, documents and patches given to the application */
+    uint32_t received;                           /* messages, methods, documents and patches that came, whole or in pieces */
     uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
     uint32_t received_skipped;                   /* what found no room in the inbox */
     uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */
@@ -745,7 +745,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HA
    SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
    the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
    After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
-   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG. Without a callback, and when it finds
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, one for each 256
+   bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
    no room, a message stays unacknowledged with the hub.
    Names and values of properties are percent-decoded; an escape that is none stays as it is. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
@@ -5652,6 +5653,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             size -= sizeof(iothubi_kept);
             break;
         }
+        session->reported_waits |= record->kind == IOTHUBI_RECORD_OF_REPORTED; /* one at a time */
     }
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
@@ -6297,15 +6299,16 @@ IOTHUBI_PRIVATE void iothubi_owed_decide(iothubi_mailbox *mailbox, unsigned int 
    owed_count: none. *left_s: seconds until another one may, if time alone brings it, else left alone. */
 IOTHUBI_PRIVATE unsigned int iothubi_owed_next(const iothubi_mailbox *mailbox, uint32_t now_s, uint32_t *left_s)
 {
-    unsigned int i;
+    unsigned int first = mailbox->owed_count, i;
     for (i = 0; i < mailbox->owed_count; ++i) {
         const iothubi_owed *owed = mailbox->owed + i;
         unsigned int waited_s = ((unsigned int)(now_s & 0xFFu) - owed->since_s) & 0xFFu;
         if (!owed->accepted) {
             continue;
         }
-        if (i == 0 || mailbox->owed[i - 1u].accepted || waited_s >= IOTHUBI_OWED_PATIENCE_S) {
-            return i;
+        first = i < first ? i : first;           /* accepted ones keep their order: if one may go, this one goes */
+        if (first == 0 || waited_s >= IOTHUBI_OWED_PATIENCE_S) {
+            return first;
         }
         if (IOTHUBI_OWED_PATIENCE_S - waited_s < *left_s) {
             *left_s = IOTHUBI_OWED_PATIENCE_S - waited_s;
@@ -6336,8 +6339,7 @@ IOTHUBI_PRIVATE void iothubi_mailbox_lost(iothubi_mailbox *mailbox)
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TWIN_H)
 #define IOTHUBI_TWIN_H
 
-#define IOTHUBI_TWIN_FIRST_GET 0xFFF3u           /* request ids of GET: above those of the outbox */
-#define IOTHUBI_TWIN_LAST_GET 0xFFFFu
+#define IOTHUBI_TWIN_FIRST_GET 0x10000ul         /* request ids of GET count on from here; below are those of the outbox */
 #define IOTHUBI_TWIN_ANSWER_S 60u                /* an answer is missed after this */
 #define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
@@ -6356,16 +6358,16 @@ typedef struct iothubi_twin_tag {
     iothubi_json_version scanner;                /* of the document that is arriving */
     uint32_t version;                            /* of desired, as the application has it */
     uint32_t newest;                             /* of the patches that came while a document was asked for */
+    uint32_t gets;                               /* counts GETs: each has a request id of its own */
     uint32_t asked_tick;                         /* GET was written */
     uint32_t held_tick;                          /* the hub refused: nothing of the twin for ... */
     unsigned short held_s;                       /* ... so long; 0: it did not */
-    unsigned short request;                      /* of the GET */
     unsigned char get;
     unsigned char known;                         /* version is that of a document of this connection */
     unsigned char waiting;                       /* calls of GetTwinAsync */
     unsigned char properties;                    /* a bit for each reader: it has the callback of properties */
     uint32_t reported_tick;                      /* the last reported state was sent or answered */
-    unsigned short reported;                     /* sent on this connection and not answered */
+    unsigned char reported;                      /* one was sent on this connection and is not answered */
 } iothubi_twin;
 
 IOTHUBI_PRIVATE int iothubi_twin_is_wanted(const iothubi_twin *twin)
@@ -6377,19 +6379,19 @@ IOTHUBI_PRIVATE void iothubi_twin_ask(iothubi_twin *twin)
 {
     if (twin->get == IOTHUBI_GET_NONE) {
         twin->get = IOTHUBI_GET_WANTED;
+        twin->gets += 1u;
     }
 }
 
-/* The request id of the next GET: not that of the last one, whose answer may still come. */
-IOTHUBI_PRIVATE unsigned int iothubi_twin_next_request(const iothubi_twin *twin)
+/* The request id of the GET that is wanted or asked. */
+IOTHUBI_PRIVATE uint32_t iothubi_twin_request(const iothubi_twin *twin)
 {
-    return twin->request >= IOTHUBI_TWIN_FIRST_GET && twin->request < IOTHUBI_TWIN_LAST_GET ? twin->request + 1u : IOTHUBI_TWIN_FIRST_GET;
+    return IOTHUBI_TWIN_FIRST_GET + (twin->gets & 0xFFFFFFu);
 }
 
 /* GET was written. */
 IOTHUBI_PRIVATE void iothubi_twin_asked(iothubi_twin *twin, uint32_t now)
 {
-    twin->request = (unsigned short)iothubi_twin_next_request(twin);
     twin->get = IOTHUBI_GET_ASKED;
     twin->asked_tick = now;
     twin->newest = 0;
@@ -6611,7 +6613,8 @@ typedef struct iothubi_subscriptions_tag {
     unsigned char granted;
     unsigned char refused;                       /* not to be asked for until ... */
     unsigned char strange;                       /* they came without being wanted: an earlier session's */
-    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written */
+    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written or answered */
+    unsigned char left;                          /* it is written */
     unsigned char answered;                      /* of asked, the next one to be answered; 0: it is not written yet */
     uint32_t asked_tick;                         /* SUBSCRIBE was written */
     uint32_t refused_tick;                       /* ... a minute after this */
@@ -7557,8 +7560,9 @@ IOTHUBI_PRIVATE int iothubi_mqtt_next_subscription(struct iothubi_client *client
     }
     if (subscriptions->leaving == 0 && client->mqtt.connected) {
         subscriptions->leaving = (unsigned char)((subscriptions->granted | subscriptions->strange) & ~wanted);
+        subscriptions->left = 0;
     }
-    return subscriptions->leaving != 0 ? IOTHUBI_MQTT_OUT_UNSUBSCRIBE : IOTHUBI_MQTT_OUT_NOTHING;
+    return subscriptions->leaving != 0 && !subscriptions->left ? IOTHUBI_MQTT_OUT_UNSUBSCRIBE : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
 /* Return codes, one for each filter in its order (section 3.9.3). */
@@ -7568,10 +7572,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
     size_t i;
     for (i = 0; i < client->mqtt.parser.chunk_size; ++i) {
         unsigned int bit = subscriptions->answered;
-        while (bit <= IOTHUBI_WANT_LAST && (subscriptions->asked & bit) == 0) {
+        while (bit - 1u < IOTHUBI_WANT_LAST && (subscriptions->asked & bit) == 0) {
             bit <<= 1;
         }
-        if (client->mqtt.parser.value != IOTHUBI_MQTT_SUBSCRIBE_ID || bit == 0 || bit > IOTHUBI_WANT_LAST) {
+        if (client->mqtt.parser.value != IOTHUBI_MQTT_SUBSCRIBE_ID || bit - 1u >= IOTHUBI_WANT_LAST) {
             iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
             return;
         }
@@ -7588,6 +7592,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
     if (client->mqtt.parser.remaining == 0 && subscriptions->asked != 0) { /* codes are missing */
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
     }
+}
+
+/* What was still on its way is not strange. */
+IOTHUBI_PRIVATE void iothubi_mqtt_got_unsuback(struct iothubi_client *client)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    if (client->mqtt.parser.value != IOTHUBI_MQTT_UNSUBSCRIBE_ID || !subscriptions->left) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_UNSUBACK);
+        return;
+    }
+    subscriptions->strange = (unsigned char)(subscriptions->strange & ~(unsigned int)subscriptions->leaving);
+    subscriptions->leaving = subscriptions->left = 0;
 }
 
 /* ---- what arrives ---- */
@@ -7688,14 +7704,15 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     } else if (named && client->piece_callback != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
-    if (inbound->kind != IOTHUBI_KIND_UNKNOWN && feature != NULL && (client->subscriptions.wanted & want) != 0) {
-        inbound->body = (unsigned char)feature->accept(client);
-        return;
+    if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
+        client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
+        IOTHUBI_COUNT(client, received_unhandled, 1);
+        if (inbound->kind != IOTHUBI_KIND_METHOD || feature == NULL) { /* the caller of a method waits for an answer */
+            inbound->body = IOTHUBI_BODY_IGNORED;
+            return;
+        }
     }
-    /* of an earlier session, or given up since: it need not come any more; but the caller of a method waits for an answer */
-    client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
-    inbound->body = inbound->kind == IOTHUBI_KIND_METHOD && feature != NULL ? IOTHUBI_BODY_SKIPPED : IOTHUBI_BODY_IGNORED;
-    IOTHUBI_COUNT(client, received_unhandled, 1);
+    inbound->body = (unsigned char)feature->accept(client);
 }
 
 /* Hands size bytes to the piece callback. */
@@ -7787,7 +7804,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_event_received(struct iothubi_client *client, 
         }
         iothubi_mqtt_arrived(client);
         break;
-    default:                                     /* UNSUBACK: nothing hangs on it */
+    default:                                     /* UNSUBACK */
+        iothubi_mqtt_got_unsuback(client);
         break;
     }
 }
@@ -7833,9 +7851,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_taken(struct iothubi_client *client, 
         subscriptions->answered = 1;
         subscriptions->asked_tick = client->now;
     } else if (out == IOTHUBI_MQTT_OUT_UNSUBSCRIBE) {
+        subscriptions->left = 1;
         subscriptions->granted = (unsigned char)(subscriptions->granted & ~(unsigned int)subscriptions->leaving);
-        subscriptions->strange = (unsigned char)(subscriptions->strange & ~(unsigned int)subscriptions->leaving);
-        subscriptions->leaving = 0;
     } else {
         iothubi_mqtt_feature_of_packet(client, out)->taken(client, out, size);
     }
@@ -9695,9 +9712,8 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
 }
 
 /* The hub refused a request, or did not answer. */
-IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status)
+IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status, uint32_t after_s)
 {
-    uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
     iothubi_error_set(&client->error, IOTHUB_LAYER_HUB, IOTHUB_CODE_TWIN_REFUSED, status);
     if (status == 429 || status >= 500) {
         iothubi_twin_hold(client->twin, after_s, client->now);
@@ -9707,10 +9723,10 @@ IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int sta
 }
 
 /* There is no document. */
-IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int status)
+IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int status, uint32_t after_s)
 {
     client->twin->get = IOTHUBI_GET_NONE;
-    iothubi_twin_refused(client, status);
+    iothubi_twin_refused(client, status, after_s);
     if (iothubi_twin_is_wanted(client->twin)) {
         iothubi_twin_ask(client->twin);
     }
@@ -9728,6 +9744,7 @@ IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi
     }
     callback = record->callback;
     context = record->context;
+    client->twin->reported = 0;
     if (record == client->outbox.records + client->outbox.first) {
         client->mqtt.acknowledgement_tick = client->now; /* the deadline of the next one starts here */
     }
@@ -9749,10 +9766,8 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
     }
-    client->twin->reported = (unsigned short)(client->twin->reported - 1);
-    client->twin->reported_tick = client->now;
     if (status >= 300) {
-        iothubi_twin_refused(client, status);
+        iothubi_twin_refused(client, status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     }
     iothubi_twin_confirm(client, record, status);
 }
@@ -9768,10 +9783,10 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
     request = iothubi_twin_number(client, IOTHUBI_PROPERTY_REQUEST_ID);
     if (request < IOTHUBI_TWIN_FIRST_GET) {
         iothubi_twin_answered(client, request);
-    } else if (twin->get != IOTHUBI_GET_ASKED || request != twin->request) {
+    } else if (twin->get != IOTHUBI_GET_ASKED || request != iothubi_twin_request(twin)) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
     } else if (inbound->status != 200) {
-        iothubi_twin_no_document(client, inbound->status);
+        iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
         return inbound->body == IOTHUBI_BODY_IN_PIECES && !iothubi_twin_is_wanted(twin) ? (int)IOTHUBI_BODY_SKIPPED : (int)inbound->body;
@@ -9813,7 +9828,7 @@ static IOTHUB_CONST char iothubi_twin_reported_topic[] = "$iothub/twin/PATCH/pro
 IOTHUBI_PRIVATE void iothubi_twin_write_get_topic(iothubi_writer *writer, const void *context)
 {
     IOTHUBI_WRITE_CONST(writer, iothubi_twin_get_topic);
-    iothubi_write_decimal(writer, iothubi_twin_next_request(((const struct iothubi_client *)context)->twin));
+    iothubi_write_decimal(writer, iothubi_twin_request(((const struct iothubi_client *)context)->twin));
 }
 
 IOTHUBI_PRIVATE void iothubi_twin_write_reported_topic(iothubi_writer *writer, const void *context)
@@ -9832,18 +9847,19 @@ IOTHUBI_PRIVATE void iothubi_twin_write(iothubi_writer *writer, const struct iot
     iothubi_mqtt_write_packet(writer, IOTHUBI_MQTT_PUBLISH, iothubi_twin_write_get_body, client);
 }
 
-/* Nothing of the twin before the hub listens, and before the time that it asked for. */
+/* Nothing of the twin before the hub listens, and before the time that it asked for; reported states one after the other, so
+   that one which is sent again after a loss does not undo a later one. */
 IOTHUBI_PRIVATE int iothubi_twin_next(struct iothubi_client *client)
 {
     iothubi_twin *twin = client->twin;
     const iothubi_subscriptions *subscriptions = &client->subscriptions;
     unsigned int settled = (unsigned int)subscriptions->granted | subscriptions->refused;
-    unsigned char waits = (subscriptions->granted & IOTHUBI_WANT_ANSWERS) == 0 || twin->held_s != 0;
+    int closed = (subscriptions->granted & IOTHUBI_WANT_ANSWERS) == 0 || twin->held_s != 0, waits = closed || twin->reported;
     if (client->mqtt.reported_waits && !waits) {
         client->outbox.next = 0;                 /* look again at those that waited */
     }
-    client->mqtt.reported_waits = waits;
-    return twin->get == IOTHUBI_GET_WANTED && !waits && client->mqtt.leaving == IOTHUBI_MQTT_STAYING
+    client->mqtt.reported_waits = (unsigned char)waits;
+    return twin->get == IOTHUBI_GET_WANTED && !closed && client->mqtt.leaving == IOTHUBI_MQTT_STAYING
         && (subscriptions->wanted & IOTHUBI_WANT_PATCHES & ~settled) == 0 ? IOTHUBI_MQTT_OUT_GET : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
@@ -9856,10 +9872,8 @@ IOTHUBI_PRIVATE void iothubi_twin_taken(struct iothubi_client *client, int out, 
         iothubi_twin_asked(twin, client->now);
         return;
     }
-    if (twin->reported == 0) {
-        twin->reported_tick = client->now;
-    }
-    twin->reported = (unsigned short)(twin->reported + 1);
+    twin->reported = 1;
+    twin->reported_tick = client->now;
 }
 
 /* ---- time, and the end ---- */
@@ -9870,7 +9884,7 @@ IOTHUBI_PRIVATE void iothubi_twin_timers(const struct iothubi_client *client, io
     if (twin->get == IOTHUBI_GET_ASKED) {
         iothubi_timer_add_s(timer, IOTHUBI_DUE_DOCUMENT, twin->asked_tick, IOTHUBI_TWIN_ANSWER_S);
     }
-    if (twin->reported != 0) {
+    if (twin->reported) {
         iothubi_timer_add_s(timer, IOTHUBI_DUE_REPORTED, twin->reported_tick, IOTHUBI_TWIN_ANSWER_S);
     }
     if (twin->held_s != 0) {
@@ -9878,16 +9892,14 @@ IOTHUBI_PRIVATE void iothubi_twin_timers(const struct iothubi_client *client, io
     }
 }
 
-/* The oldest reported state that was sent gets no answer any more. */
+/* The reported state that was sent gets no answer any more. */
 IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
 {
     unsigned int i;
     for (i = 0; i < client->outbox.count; ++i) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED && record->state == IOTHUBI_RECORD_SENT) {
-            client->twin->reported = (unsigned short)(client->twin->reported - 1);
-            client->twin->reported_tick = client->now;
-            iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER);
+            iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER, 0);
             iothubi_twin_confirm(client, record, IOTHUBI_STATUS_NO_ANSWER);
             return;
         }
@@ -9897,7 +9909,7 @@ IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_twin_due(struct iothubi_client *client, int what)
 {
     if (what == IOTHUBI_DUE_DOCUMENT) {
-        iothubi_twin_no_document(client, IOTHUBI_STATUS_NO_ANSWER);
+        iothubi_twin_no_document(client, IOTHUBI_STATUS_NO_ANSWER, 0);
     } else if (what == IOTHUBI_DUE_REPORTED) {
         iothubi_twin_reported_due(client);
     } else {
@@ -9934,6 +9946,7 @@ static const iothubi_feature iothubi_twin_feature = {
 
 #define IOTHUBI_METHOD_REFUSED 500               /* by the callback, or its answer is too large */
 #define IOTHUBI_METHOD_NOT_TAKEN 503
+#define IOTHUBI_METHOD_STATUS_SIZE (2u + 2u + sizeof "$iothub/methods/res/503/?$rid=") /* bytes of an answer without a body, but for its id */
 
 /* ---- answers ---- */
 
@@ -9983,14 +9996,16 @@ IOTHUBI_PRIVATE size_t iothubi_method_answer_now(struct iothubi_client *client, 
     return 0;
 }
 
-/* An answer with nothing but a status; if even that finds no room the caller waits in vain. */
+/* An answer with nothing but a status, for which there was room when the method came. */
 IOTHUBI_PRIVATE void iothubi_method_answer_status(struct iothubi_client *client, const char *id, int status)
 {
-    size_t missing = iothubi_method_answer_now(client, id, status, NULL, 0);
-    if (missing != 0) {
-        client->inbound.missing = missing;
-        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
-    }
+    iothubi_method_answer_now(client, id, status, NULL, 0);
+}
+
+/* Is there room for that? */
+IOTHUBI_PRIVATE int iothubi_method_room(const struct iothubi_client *client, const char *id)
+{
+    return client->methods->answers_room - client->methods->answers_used >= IOTHUBI_METHOD_STATUS_SIZE + IOTHUB_STRLEN(id);
 }
 
 /* ---- what arrives ---- */
@@ -10004,7 +10019,11 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
 {
     iothubi_inbound *inbound = &client->inbound;
     const char *id = iothubi_method_id(client);
-    if (id == NULL || inbound->body == IOTHUBI_BODY_SKIPPED) {
+    if (id == NULL || iothubi_method_room(client, id) == 0) {
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
+        return IOTHUBI_BODY_IGNORED;             /* it cannot be answered at all: its caller waits in vain */
+    }
+    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->mode == IOTHUBI_METHODS_NONE) {
         return IOTHUBI_BODY_SKIPPED;
     }
     if (client->methods->mode == IOTHUBI_METHODS_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
@@ -10107,9 +10126,7 @@ IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
     case IOTHUBI_METHODS_LATER: iothubi_method_hand_over(client, name); break;
     default:                                     /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
-        if (iothubi_method_id(client) != NULL) {
-            iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
-        }
+        iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
         break;
     }
 }

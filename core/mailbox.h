@@ -151,15 +151,16 @@ IOTHUBI_PRIVATE void iothubi_owed_decide(iothubi_mailbox *mailbox, unsigned int 
    owed_count: none. *left_s: seconds until another one may, if time alone brings it, else left alone. */
 IOTHUBI_PRIVATE unsigned int iothubi_owed_next(const iothubi_mailbox *mailbox, uint32_t now_s, uint32_t *left_s)
 {
-    unsigned int i;
+    unsigned int first = mailbox->owed_count, i;
     for (i = 0; i < mailbox->owed_count; ++i) {
         const iothubi_owed *owed = mailbox->owed + i;
         unsigned int waited_s = ((unsigned int)(now_s & 0xFFu) - owed->since_s) & 0xFFu;
         if (!owed->accepted) {
             continue;
         }
-        if (i == 0 || mailbox->owed[i - 1u].accepted || waited_s >= IOTHUBI_OWED_PATIENCE_S) {
-            return i;
+        first = i < first ? i : first;           /* accepted ones keep their order: if one may go, this one goes */
+        if (first == 0 || waited_s >= IOTHUBI_OWED_PATIENCE_S) {
+            return first;
         }
         if (IOTHUBI_OWED_PATIENCE_S - waited_s < *left_s) {
             *left_s = IOTHUBI_OWED_PATIENCE_S - waited_s;

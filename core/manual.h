@@ -596,7 +596,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received;                           /* messages, methods, documents and patches given to the application */
+    uint32_t received;                           /* messages, methods, documents and patches that came, whole or in pieces */
     uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
     uint32_t received_skipped;                   /* what found no room in the inbox */
     uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */
@@ -741,7 +741,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HA
    SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
    the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
    After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
-   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG. Without a callback, and when it finds
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, one for each 256
+   bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
    no room, a message stays unacknowledged with the hub.
    Names and values of properties are percent-decoded; an escape that is none stays as it is. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,

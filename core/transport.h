@@ -85,7 +85,8 @@ typedef struct iothubi_subscriptions_tag {
     unsigned char granted;
     unsigned char refused;                       /* not to be asked for until ... */
     unsigned char strange;                       /* they came without being wanted: an earlier session's */
-    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written */
+    unsigned char leaving;                       /* in the UNSUBSCRIBE that is being written or answered */
+    unsigned char left;                          /* it is written */
     unsigned char answered;                      /* of asked, the next one to be answered; 0: it is not written yet */
     uint32_t asked_tick;                         /* SUBSCRIBE was written */
     uint32_t refused_tick;                       /* ... a minute after this */

@@ -6,8 +6,7 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TWIN_H)
 #define IOTHUBI_TWIN_H
 
-#define IOTHUBI_TWIN_FIRST_GET 0xFFF3u           /* request ids of GET: above those of the outbox */
-#define IOTHUBI_TWIN_LAST_GET 0xFFFFu
+#define IOTHUBI_TWIN_FIRST_GET 0x10000ul         /* request ids of GET count on from here; below are those of the outbox */
 #define IOTHUBI_TWIN_ANSWER_S 60u                /* an answer is missed after this */
 #define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
@@ -26,16 +25,16 @@ typedef struct iothubi_twin_tag {
     iothubi_json_version scanner;                /* of the document that is arriving */
     uint32_t version;                            /* of desired, as the application has it */
     uint32_t newest;                             /* of the patches that came while a document was asked for */
+    uint32_t gets;                               /* counts GETs: each has a request id of its own */
     uint32_t asked_tick;                         /* GET was written */
     uint32_t held_tick;                          /* the hub refused: nothing of the twin for ... */
     unsigned short held_s;                       /* ... so long; 0: it did not */
-    unsigned short request;                      /* of the GET */
     unsigned char get;
     unsigned char known;                         /* version is that of a document of this connection */
     unsigned char waiting;                       /* calls of GetTwinAsync */
     unsigned char properties;                    /* a bit for each reader: it has the callback of properties */
     uint32_t reported_tick;                      /* the last reported state was sent or answered */
-    unsigned short reported;                     /* sent on this connection and not answered */
+    unsigned char reported;                      /* one was sent on this connection and is not answered */
 } iothubi_twin;
 
 IOTHUBI_PRIVATE int iothubi_twin_is_wanted(const iothubi_twin *twin)
@@ -47,19 +46,19 @@ IOTHUBI_PRIVATE void iothubi_twin_ask(iothubi_twin *twin)
 {
     if (twin->get == IOTHUBI_GET_NONE) {
         twin->get = IOTHUBI_GET_WANTED;
+        twin->gets += 1u;
     }
 }
 
-/* The request id of the next GET: not that of the last one, whose answer may still come. */
-IOTHUBI_PRIVATE unsigned int iothubi_twin_next_request(const iothubi_twin *twin)
+/* The request id of the GET that is wanted or asked. */
+IOTHUBI_PRIVATE uint32_t iothubi_twin_request(const iothubi_twin *twin)
 {
-    return twin->request >= IOTHUBI_TWIN_FIRST_GET && twin->request < IOTHUBI_TWIN_LAST_GET ? twin->request + 1u : IOTHUBI_TWIN_FIRST_GET;
+    return IOTHUBI_TWIN_FIRST_GET + (twin->gets & 0xFFFFFFu);
 }
 
 /* GET was written. */
 IOTHUBI_PRIVATE void iothubi_twin_asked(iothubi_twin *twin, uint32_t now)
 {
-    twin->request = (unsigned short)iothubi_twin_next_request(twin);
     twin->get = IOTHUBI_GET_ASKED;
     twin->asked_tick = now;
     twin->newest = 0;

@@ -112,9 +112,9 @@ TEST_CASE("features: everything that is wanted is subscribed in the flight of CO
     f.work(2);
     out = f.take();
     REQUIRE(out.size() == 1);
-    CHECK(out[0].topic == "$iothub/twin/GET/?$rid=65523");
+    CHECK(out[0].topic == "$iothub/twin/GET/?$rid=65537");
     const std::string document = "{\"desired\":{\"a\":1,\"$version\":3},\"reported\":{\"$version\":1}}";
-    f.inbound = publish("$iothub/twin/res/200/?$rid=65523", document);
+    f.inbound = publish("$iothub/twin/res/200/?$rid=65537", document);
     f.work(4);
     REQUIRE(f.twins.size() == 1);
     CHECK(f.twins[0] == document);

@@ -158,6 +158,8 @@ TEST_CASE("version scanner, numbers, takes 32 bits and no fraction")
     CHECK(of_patch("{\"$version\":5.0}") == none);
     CHECK(of_patch("{\"$version\":5e3}") == none);
     CHECK(of_patch("{\"$version\":5\"a\"}") == none);
+    CHECK(of_patch("{\"$version\":5!}") == none);          /* '!' is the neighbour of the blank */
+    CHECK(of_patch("{\"$version\"!:5}") == none);
 }
 
 TEST_CASE("version scanner, another kind of value, goes on")
@@ -304,7 +306,7 @@ TEST_CASE("walker, one value of each kind, is good with blanks around it")
 {
     for (const std::string &value : std::vector<std::string>{
             "null", "true", "false", "0", "-0", "7", "-12", "1234567890123456789012345678901234567890", "0.5", "-0.05e-10", "1e5", "1E+5", "10.25e00",
-            "\"\"", "\"a\"", "\" \"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u00e9\\uD83D\\uDE00\"", "\"\x7F\xC3\xA9\"", "\"{\"", "\"\\u0000\"",
+            "\"\"", "\"a\"", "\" \"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u00e9\\uD83D\\uDE00\"", "\"\x7F\xC3\xA9\"", "\"{\"", "\"\\u0000\"", "\"\\u00415\"",
             "[]", "[ ]", "{}", "{ }", "[1]", "[1,2]", "[[],[[]],{}]", "{\"a\":1}", "{\"\":{}}", "{\"a\":{\"b\":[{\"c\":null}]},\"d\":\"e\"}", "[ 1 , \"a\" ]",
             "{ \"a\" : [ ] , \"b\" : { } }" }) {
         CAPTURE(value);

@@ -132,6 +132,7 @@ std::string told(Reader reader)
             out += "=" + std::string(property.value.str) + ";";
             IoTHubClient_Properties_DeserializerProperty_Destroy(&property);
             CHECK(property.value.str == nullptr);
+            CHECK(property.valueLength == 0);
         } else {
             CHECK(result == IOTHUB_CLIENT_INVALID_SIZE);
             CHECK(property.value.str == nullptr);
@@ -143,6 +144,10 @@ std::string told(Reader reader)
 std::string properties(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE type, const std::string &payload, int *version = nullptr)
 {
     Guarded input(payload), storage((head + payload.size() + 7) / 8 * 8);
+    std::memset(storage.data(), 0x55, head + payload.size());    /* as storage of a caller's may be */
+    for (iothubi_message_slot &slot : iothubi_message_pool) {
+        std::memset(slot.bytes, 0x55, sizeof slot.bytes);
+    }
     Reader reader = nullptr, pooled = nullptr;
     const IOTHUB_CLIENT_RESULT result = IoTHubClient_Properties_Deserializer_CreateInPlace(type, input.data(), payload.size(),
         storage.data(), head + payload.size(), &reader);
@@ -151,6 +156,8 @@ std::string properties(IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE type, const std::stri
         CHECK(reader == nullptr);
         CHECK(pooled == nullptr);
         CHECK(slots_in_use() == 0);
+        CHECK(iothubi_creation_error.layer == IOTHUB_LAYER_CONFIG);
+        CHECK(iothubi_creation_error.raw == 0);
         return result == IOTHUB_CLIENT_ERROR && last_code() == IOTHUB_CODE_PROPERTIES_INVALID ? "error" : "another error";
     }
     int both[2] = { -1, -2 };
@@ -371,6 +378,8 @@ TEST_CASE("deserializer, wrong arguments, refuses them")
     CHECK(iothubi_creation_error.bytes_missing == 3);
     CHECK(reader == nullptr);
     REQUIRE(in_place(bytes, payload.size(), storage.data(), head + 20) == IOTHUB_CLIENT_OK);
+    CHECK(reader->map.bytes == storage.data() + head);
+    CHECK(reader->map.room == 20);
 
     Parsed property;
     bool specified = true;

@@ -99,8 +99,9 @@ IOTHUBI_PRIVATE int iothubi_mqtt_next_subscription(struct iothubi_client *client
     }
     if (subscriptions->leaving == 0 && client->mqtt.connected) {
         subscriptions->leaving = (unsigned char)((subscriptions->granted | subscriptions->strange) & ~wanted);
+        subscriptions->left = 0;
     }
-    return subscriptions->leaving != 0 ? IOTHUBI_MQTT_OUT_UNSUBSCRIBE : IOTHUBI_MQTT_OUT_NOTHING;
+    return subscriptions->leaving != 0 && !subscriptions->left ? IOTHUBI_MQTT_OUT_UNSUBSCRIBE : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
 /* Return codes, one for each filter in its order (section 3.9.3). */
@@ -110,10 +111,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
     size_t i;
     for (i = 0; i < client->mqtt.parser.chunk_size; ++i) {
         unsigned int bit = subscriptions->answered;
-        while (bit <= IOTHUBI_WANT_LAST && (subscriptions->asked & bit) == 0) {
+        while (bit - 1u < IOTHUBI_WANT_LAST && (subscriptions->asked & bit) == 0) {
             bit <<= 1;
         }
-        if (client->mqtt.parser.value != IOTHUBI_MQTT_SUBSCRIBE_ID || bit == 0 || bit > IOTHUBI_WANT_LAST) {
+        if (client->mqtt.parser.value != IOTHUBI_MQTT_SUBSCRIBE_ID || bit - 1u >= IOTHUBI_WANT_LAST) {
             iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
             return;
         }
@@ -130,6 +131,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
     if (client->mqtt.parser.remaining == 0 && subscriptions->asked != 0) { /* codes are missing */
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_SUBACK);
     }
+}
+
+/* What was still on its way is not strange. */
+IOTHUBI_PRIVATE void iothubi_mqtt_got_unsuback(struct iothubi_client *client)
+{
+    iothubi_subscriptions *subscriptions = &client->subscriptions;
+    if (client->mqtt.parser.value != IOTHUBI_MQTT_UNSUBSCRIBE_ID || !subscriptions->left) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_UNEXPECTED_PACKET, IOTHUBI_MQTT_UNSUBACK);
+        return;
+    }
+    subscriptions->strange = (unsigned char)(subscriptions->strange & ~(unsigned int)subscriptions->leaving);
+    subscriptions->leaving = subscriptions->left = 0;
 }
 
 /* ---- what arrives ---- */
@@ -230,14 +243,15 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     } else if (named && client->piece_callback != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
-    if (inbound->kind != IOTHUBI_KIND_UNKNOWN && feature != NULL && (client->subscriptions.wanted & want) != 0) {
-        inbound->body = (unsigned char)feature->accept(client);
-        return;
+    if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
+        client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
+        IOTHUBI_COUNT(client, received_unhandled, 1);
+        if (inbound->kind != IOTHUBI_KIND_METHOD || feature == NULL) { /* the caller of a method waits for an answer */
+            inbound->body = IOTHUBI_BODY_IGNORED;
+            return;
+        }
     }
-    /* of an earlier session, or given up since: it need not come any more; but the caller of a method waits for an answer */
-    client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
-    inbound->body = inbound->kind == IOTHUBI_KIND_METHOD && feature != NULL ? IOTHUBI_BODY_SKIPPED : IOTHUBI_BODY_IGNORED;
-    IOTHUBI_COUNT(client, received_unhandled, 1);
+    inbound->body = (unsigned char)feature->accept(client);
 }
 
 /* Hands size bytes to the piece callback. */
@@ -329,7 +343,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_event_received(struct iothubi_client *client, 
         }
         iothubi_mqtt_arrived(client);
         break;
-    default:                                     /* UNSUBACK: nothing hangs on it */
+    default:                                     /* UNSUBACK */
+        iothubi_mqtt_got_unsuback(client);
         break;
     }
 }
@@ -375,9 +390,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_taken(struct iothubi_client *client, 
         subscriptions->answered = 1;
         subscriptions->asked_tick = client->now;
     } else if (out == IOTHUBI_MQTT_OUT_UNSUBSCRIBE) {
+        subscriptions->left = 1;
         subscriptions->granted = (unsigned char)(subscriptions->granted & ~(unsigned int)subscriptions->leaving);
-        subscriptions->strange = (unsigned char)(subscriptions->strange & ~(unsigned int)subscriptions->leaving);
-        subscriptions->leaving = 0;
     } else {
         iothubi_mqtt_feature_of_packet(client, out)->taken(client, out, size);
     }

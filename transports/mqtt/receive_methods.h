@@ -7,6 +7,7 @@
 
 #define IOTHUBI_METHOD_REFUSED 500               /* by the callback, or its answer is too large */
 #define IOTHUBI_METHOD_NOT_TAKEN 503
+#define IOTHUBI_METHOD_STATUS_SIZE (2u + 2u + sizeof "$iothub/methods/res/503/?$rid=") /* bytes of an answer without a body, but for its id */
 
 /* ---- answers ---- */
 
@@ -56,14 +57,16 @@ IOTHUBI_PRIVATE size_t iothubi_method_answer_now(struct iothubi_client *client, 
     return 0;
 }
 
-/* An answer with nothing but a status; if even that finds no room the caller waits in vain. */
+/* An answer with nothing but a status, for which there was room when the method came. */
 IOTHUBI_PRIVATE void iothubi_method_answer_status(struct iothubi_client *client, const char *id, int status)
 {
-    size_t missing = iothubi_method_answer_now(client, id, status, NULL, 0);
-    if (missing != 0) {
-        client->inbound.missing = missing;
-        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
-    }
+    iothubi_method_answer_now(client, id, status, NULL, 0);
+}
+
+/* Is there room for that? */
+IOTHUBI_PRIVATE int iothubi_method_room(const struct iothubi_client *client, const char *id)
+{
+    return client->methods->answers_room - client->methods->answers_used >= IOTHUBI_METHOD_STATUS_SIZE + IOTHUB_STRLEN(id);
 }
 
 /* ---- what arrives ---- */
@@ -77,7 +80,11 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
 {
     iothubi_inbound *inbound = &client->inbound;
     const char *id = iothubi_method_id(client);
-    if (id == NULL || inbound->body == IOTHUBI_BODY_SKIPPED) {
+    if (id == NULL || iothubi_method_room(client, id) == 0) {
+        iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
+        return IOTHUBI_BODY_IGNORED;             /* it cannot be answered at all: its caller waits in vain */
+    }
+    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->mode == IOTHUBI_METHODS_NONE) {
         return IOTHUBI_BODY_SKIPPED;
     }
     if (client->methods->mode == IOTHUBI_METHODS_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
@@ -180,9 +187,7 @@ IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
     case IOTHUBI_METHODS_LATER: iothubi_method_hand_over(client, name); break;
     default:                                     /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
-        if (iothubi_method_id(client) != NULL) {
-            iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
-        }
+        iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
         break;
     }
 }

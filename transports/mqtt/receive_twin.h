@@ -58,9 +58,8 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
 }
 
 /* The hub refused a request, or did not answer. */
-IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status)
+IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status, uint32_t after_s)
 {
-    uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
     iothubi_error_set(&client->error, IOTHUB_LAYER_HUB, IOTHUB_CODE_TWIN_REFUSED, status);
     if (status == 429 || status >= 500) {
         iothubi_twin_hold(client->twin, after_s, client->now);
@@ -70,10 +69,10 @@ IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int sta
 }
 
 /* There is no document. */
-IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int status)
+IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int status, uint32_t after_s)
 {
     client->twin->get = IOTHUBI_GET_NONE;
-    iothubi_twin_refused(client, status);
+    iothubi_twin_refused(client, status, after_s);
     if (iothubi_twin_is_wanted(client->twin)) {
         iothubi_twin_ask(client->twin);
     }
@@ -91,6 +90,7 @@ IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi
     }
     callback = record->callback;
     context = record->context;
+    client->twin->reported = 0;
     if (record == client->outbox.records + client->outbox.first) {
         client->mqtt.acknowledgement_tick = client->now; /* the deadline of the next one starts here */
     }
@@ -112,10 +112,8 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
     }
-    client->twin->reported = (unsigned short)(client->twin->reported - 1);
-    client->twin->reported_tick = client->now;
     if (status >= 300) {
-        iothubi_twin_refused(client, status);
+        iothubi_twin_refused(client, status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     }
     iothubi_twin_confirm(client, record, status);
 }
@@ -131,10 +129,10 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
     request = iothubi_twin_number(client, IOTHUBI_PROPERTY_REQUEST_ID);
     if (request < IOTHUBI_TWIN_FIRST_GET) {
         iothubi_twin_answered(client, request);
-    } else if (twin->get != IOTHUBI_GET_ASKED || request != twin->request) {
+    } else if (twin->get != IOTHUBI_GET_ASKED || request != iothubi_twin_request(twin)) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
     } else if (inbound->status != 200) {
-        iothubi_twin_no_document(client, inbound->status);
+        iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
         return inbound->body == IOTHUBI_BODY_IN_PIECES && !iothubi_twin_is_wanted(twin) ? (int)IOTHUBI_BODY_SKIPPED : (int)inbound->body;
@@ -176,7 +174,7 @@ static IOTHUB_CONST char iothubi_twin_reported_topic[] = "$iothub/twin/PATCH/pro
 IOTHUBI_PRIVATE void iothubi_twin_write_get_topic(iothubi_writer *writer, const void *context)
 {
     IOTHUBI_WRITE_CONST(writer, iothubi_twin_get_topic);
-    iothubi_write_decimal(writer, iothubi_twin_next_request(((const struct iothubi_client *)context)->twin));
+    iothubi_write_decimal(writer, iothubi_twin_request(((const struct iothubi_client *)context)->twin));
 }
 
 IOTHUBI_PRIVATE void iothubi_twin_write_reported_topic(iothubi_writer *writer, const void *context)
@@ -195,18 +193,19 @@ IOTHUBI_PRIVATE void iothubi_twin_write(iothubi_writer *writer, const struct iot
     iothubi_mqtt_write_packet(writer, IOTHUBI_MQTT_PUBLISH, iothubi_twin_write_get_body, client);
 }
 
-/* Nothing of the twin before the hub listens, and before the time that it asked for. */
+/* Nothing of the twin before the hub listens, and before the time that it asked for; reported states one after the other, so
+   that one which is sent again after a loss does not undo a later one. */
 IOTHUBI_PRIVATE int iothubi_twin_next(struct iothubi_client *client)
 {
     iothubi_twin *twin = client->twin;
     const iothubi_subscriptions *subscriptions = &client->subscriptions;
     unsigned int settled = (unsigned int)subscriptions->granted | subscriptions->refused;
-    unsigned char waits = (subscriptions->granted & IOTHUBI_WANT_ANSWERS) == 0 || twin->held_s != 0;
+    int closed = (subscriptions->granted & IOTHUBI_WANT_ANSWERS) == 0 || twin->held_s != 0, waits = closed || twin->reported;
     if (client->mqtt.reported_waits && !waits) {
         client->outbox.next = 0;                 /* look again at those that waited */
     }
-    client->mqtt.reported_waits = waits;
-    return twin->get == IOTHUBI_GET_WANTED && !waits && client->mqtt.leaving == IOTHUBI_MQTT_STAYING
+    client->mqtt.reported_waits = (unsigned char)waits;
+    return twin->get == IOTHUBI_GET_WANTED && !closed && client->mqtt.leaving == IOTHUBI_MQTT_STAYING
         && (subscriptions->wanted & IOTHUBI_WANT_PATCHES & ~settled) == 0 ? IOTHUBI_MQTT_OUT_GET : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
@@ -219,10 +218,8 @@ IOTHUBI_PRIVATE void iothubi_twin_taken(struct iothubi_client *client, int out, 
         iothubi_twin_asked(twin, client->now);
         return;
     }
-    if (twin->reported == 0) {
-        twin->reported_tick = client->now;
-    }
-    twin->reported = (unsigned short)(twin->reported + 1);
+    twin->reported = 1;
+    twin->reported_tick = client->now;
 }
 
 /* ---- time, and the end ---- */
@@ -233,7 +230,7 @@ IOTHUBI_PRIVATE void iothubi_twin_timers(const struct iothubi_client *client, io
     if (twin->get == IOTHUBI_GET_ASKED) {
         iothubi_timer_add_s(timer, IOTHUBI_DUE_DOCUMENT, twin->asked_tick, IOTHUBI_TWIN_ANSWER_S);
     }
-    if (twin->reported != 0) {
+    if (twin->reported) {
         iothubi_timer_add_s(timer, IOTHUBI_DUE_REPORTED, twin->reported_tick, IOTHUBI_TWIN_ANSWER_S);
     }
     if (twin->held_s != 0) {
@@ -241,16 +238,14 @@ IOTHUBI_PRIVATE void iothubi_twin_timers(const struct iothubi_client *client, io
     }
 }
 
-/* The oldest reported state that was sent gets no answer any more. */
+/* The reported state that was sent gets no answer any more. */
 IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
 {
     unsigned int i;
     for (i = 0; i < client->outbox.count; ++i) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED && record->state == IOTHUBI_RECORD_SENT) {
-            client->twin->reported = (unsigned short)(client->twin->reported - 1);
-            client->twin->reported_tick = client->now;
-            iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER);
+            iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER, 0);
             iothubi_twin_confirm(client, record, IOTHUBI_STATUS_NO_ANSWER);
             return;
         }
@@ -260,7 +255,7 @@ IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_twin_due(struct iothubi_client *client, int what)
 {
     if (what == IOTHUBI_DUE_DOCUMENT) {
-        iothubi_twin_no_document(client, IOTHUBI_STATUS_NO_ANSWER);
+        iothubi_twin_no_document(client, IOTHUBI_STATUS_NO_ANSWER, 0);
     } else if (what == IOTHUBI_DUE_REPORTED) {
         iothubi_twin_reported_due(client);
     } else {
