@@ -91,6 +91,7 @@
 
        IOTHUB_STATIC               all functions are static; the header is used in one file only
        IOTHUB_DEF                  linkage of the public functions; default: extern
+       IOTHUB_WEBSOCKET            with MQTT_WebSocket_Protocol
        IOTHUB_TRANSPORT_MQTT       default when no transport is named (the only one in this version)
        IOTHUB_POOL_CLIENTS         1       clients that the SDK's creators can make; 0 leaves these creators without memory
        IOTHUB_POOL_OUTBOX          2048    bytes of outbox of each of them
@@ -552,6 +553,8 @@ typedef struct IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_TAG {
 
 /* The transport, passed uncalled to a creator: MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void);
+/* The same inside a WebSocket (RFC 6455), port 443, with IOTHUB_WEBSOCKET; without it the creators answer PROTOCOL_MISSING. */
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void);
 
 /* ---- Process ----------------------------------------------------------------------------------------------------- */
 
@@ -570,6 +573,9 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
     (IOTHUB_CLIENT_STRUCT_BOUND + (string_length) + 8u + (outbox_size) + (inbox_size))
+
+/* What MQTT_WebSocket_Protocol takes besides. */
+#define IOTHUB_WEBSOCKET_SIZE (224u + 13u * sizeof(void *))
 
 /* Declares a block, aligned, for IOTHUB_MEMORY: IOTHUB_CLIENT_BLOCK(static, my_block, IOTHUB_CLIENT_SIZE(200, 1024, 256)); */
 #define IOTHUB_CLIENT_BLOCK(storage_class, name, size) \
@@ -3345,7 +3351,7 @@ IOTHUBI_CHECK(deserializer_head, sizeof(struct IOTHUB_CLIENT_PROPERTIES_DESERIAL
 enum { IOTHUBI_PROPERTIES_VERSION, IOTHUBI_PROPERTIES_COMPONENT_MARK, IOTHUBI_PROPERTIES_DESIRED, IOTHUBI_PROPERTIES_REPORTED };
 static IOTHUB_CONST char iothubi_properties_names[] = "$version\0__t\0desired\0reported\0";
 
-/* The members of the first object of this name. None of it: nothing is left of them. */
+/* The members of the first object of this name. Without one, members has none or stays as it is. */
 IOTHUBI_PRIVATE void iothubi_properties_find(const iothubi_span *text, int wanted, iothubi_span *members)
 {
     iothubi_span rest, name, value;
@@ -3355,7 +3361,6 @@ IOTHUBI_PRIVATE void iothubi_properties_find(const iothubi_span *text, int wante
             return;
         }
     }
-    members->size = 0;
 }
 
 IOTHUBI_PRIVATE int iothubi_properties_is_component(const iothubi_span *value)
@@ -6594,8 +6599,8 @@ typedef struct iothubi_extras_tag {
     void (*age)(struct iothubi_client *client, iothubi_record *record);
     /* poison_limit: a connection was lost while one message alone was in flight */
     void (*suspect)(struct iothubi_client *client);
-    /* outbox_policy: makes room by dropping the oldest message; false: there is none that may go */
-    int (*drop)(struct iothubi_client *client);
+    /* outbox_policy: the outbox is full; answers 1: room was made, try again; -1: the new message itself was dropped; 0: neither */
+    int (*make_room)(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -6665,6 +6670,7 @@ struct iothubi_client {
     unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
     iothubi_mqtt_options mqtt_options;
     const IOTHUB_PLATFORM *platform;
+    const IOTHUB_IO *io;                         /* the platform's, or a filter over it */
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
     uint32_t rest_tick;                          /* nothing falls due before */
@@ -6715,7 +6721,6 @@ struct iothubi_client {
     iothubi_methods *methods;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
-    unsigned char dropping;                      /* a callback is told of a drop: what it sends is not to drop others */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
@@ -6732,6 +6737,9 @@ IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUC
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
+    /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
+    size_t filter_size;
+    const IOTHUB_IO *(*filter)(struct iothubi_client *client);
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -6835,6 +6843,12 @@ IOTHUBI_PRIVATE uint32_t iothubi_random(struct iothubi_client *client)
     x ^= x >> 17;
     x ^= (x << 5) & 0xFFFFFFFFu;
     return client->random = x;
+}
+
+/* The uptime at a call between two DoWorks. */
+IOTHUBI_PRIVATE uint32_t iothubi_uptime(const struct iothubi_client *client)
+{
+    return client->uptime_s + (client->platform->milliseconds(client->platform->context) - client->second_tick) / 1000u;
 }
 
 /* Seconds since 1970, or 0 while the platform does not know them. */
@@ -7437,23 +7451,42 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
-};
+#define IOTHUBI_MQTT_VERBS \
+    iothubi_mqtt_accept, iothubi_mqtt_add, iothubi_mqtt_start, iothubi_mqtt_input, iothubi_mqtt_output, iothubi_mqtt_taken, \
+    iothubi_mqtt_timers, iothubi_mqtt_due, iothubi_mqtt_leave, iothubi_mqtt_lost
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL, IOTHUBI_MQTT_VERBS };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
     return &iothubi_mqtt_transport;
+}
+
+#ifdef IOTHUB_WEBSOCKET
+static IOTHUB_CONST char iothubi_mqtt_subprotocol[] = "mqtt";
+
+IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *client)
+{
+    return iothubi_websocket_begin((struct iothubi_websocket *)(void *)(client + 1), &client->platform->io, client->platform,
+        iothubi_mqtt_subprotocol, IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509));
+}
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
+    IOTHUBI_WEBSOCKET_PORT, sizeof(struct iothubi_websocket), iothubi_mqtt_websocket, IOTHUBI_MQTT_VERBS
+};
+
+IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
+#endif
+#undef IOTHUBI_MQTT_VERBS
+
+/* Without IOTHUB_WEBSOCKET: none, and the creators say so. */
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
+{
+#ifdef IOTHUB_WEBSOCKET
+    return &iothubi_mqtt_websocket_transport;
+#else
+    return NULL;
+#endif
 }
 
 #endif
@@ -7950,7 +7983,7 @@ enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
 IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 {
     if (client->state >= IOTHUBI_OPENING) {
-        client->platform->io.close(client->platform->io.context);
+        client->io->close(client->io->context);
     }
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
@@ -8053,7 +8086,7 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 /* The layer of the stream's last failure. */
 IOTHUBI_PRIVATE IOTHUB_LAYER iothubi_io_layer(const struct iothubi_client *client, long *raw)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     int layer = IOTHUB_LAYER_NONE;
     *raw = 0;
     if (io->error != NULL) {
@@ -8167,7 +8200,7 @@ IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
 
 IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     const iothubi_identity *identity = &client->identity;
     int gateway = IOTHUBI_GIVEN(identity, IOTHUBI_GATEWAY_HOST_NAME);
     long raw;
@@ -8201,7 +8234,7 @@ IOTHUBI_PRIVATE size_t iothubi_moved(struct iothubi_client *client, int answer, 
 
 IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
     int i;
     for (i = 0; i < IOTHUB_WORK_READS && !client->broken; ++i) {
@@ -8219,7 +8252,7 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 /* Pushes what the stream holds back, at the end of each flight. */
 IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     if (client->unpushed && !client->broken) {
         client->unpushed = iothubi_moved(client, io->write(io->context, client->inbox, 0), IOTHUBI_IO_MAXIMUM) == 0;
     }
@@ -8227,7 +8260,7 @@ IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     const unsigned char *bytes = NULL;
     int i;
     client->blocked = 0;
@@ -8458,44 +8491,19 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 
 /* ---- sending ---- */
 
-/* The outbox is full. True: try again; or, with *dropped set, the new message itself was dropped. */
-IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context, int *dropped)
-{
-    int more = 0;
-    if (client->outbox_policy == IOTHUB_OUTBOX_REJECT || client->dropping) {
-        return 0;
-    }
-    client->dropping = 1;
-    if (client->outbox_policy == IOTHUB_OUTBOX_DROP_OLDEST) {
-        more = client->extras->drop(client);
-    } else {
-        *dropped = 1;
-        IOTHUBI_COUNT(client, accepted, 1);
-        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
-        if (callback != NULL) {
-            IOTHUB_UNLOCK();
-            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
-            IOTHUB_LOCK();
-        }
-    }
-    client->dropping = 0;
-    IOTHUBI_COUNT(client, dropped, more || *dropped);
-    return more;
-}
-
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox.count;
-    int dropped = 0;
-    IOTHUB_CODE code;
-    do {
-        code = client->transport->add(client, message, kind, &record, &missing);
-    } while (code == IOTHUB_CODE_OUTBOX_FULL && tries-- != 0 && iothubi_make_room(client, callback, context, &dropped));
-    if (dropped) {
-        return IOTHUB_CLIENT_OK;
+    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT ? client->outbox.count : 0;
+    IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
+    for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
+        int made = client->extras->make_room(client, callback, context);
+        if (made < 0) {
+            return IOTHUB_CLIENT_OK;
+        }
+        code = made ? client->transport->add(client, message, kind, &record, &missing) : code;
     }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
@@ -8532,7 +8540,12 @@ static struct iothubi_client *iothubi_clients;   /* the live ones: a platform se
 /* ---- creation ---- */
 
 #if IOTHUB_POOL_CLIENTS > 0
-#define IOTHUBI_POOL_CLIENT_SIZE (sizeof(struct iothubi_client) + IOTHUB_POOL_OUTBOX + IOTHUB_POOL_INBOX + IOTHUB_POOL_TEXT)
+#ifdef IOTHUB_WEBSOCKET
+#define IOTHUBI_POOL_FILTER_SIZE sizeof(struct iothubi_websocket)
+#else
+#define IOTHUBI_POOL_FILTER_SIZE 0u
+#endif
+#define IOTHUBI_POOL_CLIENT_SIZE (sizeof(struct iothubi_client) + IOTHUBI_POOL_FILTER_SIZE + IOTHUB_POOL_OUTBOX + IOTHUB_POOL_INBOX + IOTHUB_POOL_TEXT)
 static union iothubi_client_slot {
     struct iothubi_client client;
     unsigned char bytes[IOTHUBI_POOL_CLIENT_SIZE];
@@ -8560,6 +8573,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 {
     client->transport = transport;
     client->platform = platform;
+    client->io = transport->filter != NULL ? transport->filter(client) : &platform->io;
     client->running = 1;
     client->busy = 1;
     client->token_lifetime_s = 3600;
@@ -8598,7 +8612,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 }
 
 /* Is there room for all parts? NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t text_size, size_t *missing)
+IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
 {
     unsigned int slots = iothubi_slots(memory), i;
     size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
@@ -8610,7 +8624,7 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
         *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    parts[0] = sizeof(struct iothubi_client);
+    parts[0] = sizeof(struct iothubi_client) + filter_size;
     parts[1] = memory->outbox_size;
     parts[2] = memory->inbox_size;
     parts[3] = text_size;
@@ -8625,11 +8639,11 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
     return code;
 }
 
-/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. */
-IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size)
+/* Lays a block out - struct, filter, outbox, inbox, text - and reads the identity into it. */
+IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    unsigned char *at = (unsigned char *)client + sizeof *client;
+    unsigned char *at = (unsigned char *)client + sizeof *client + filter_size;
     iothubi_writer text;
     long position;
     IOTHUB_MEMSET(client, 0, sizeof *client);
@@ -8641,14 +8655,15 @@ IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader r
 }
 
 /* A client in the caller's block. NONE, or what is too small and by how much. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size,
+    size_t *missing)
 {
-    IOTHUB_CODE code = iothubi_check_memory(memory, text_size, missing);
+    IOTHUB_CODE code = iothubi_check_memory(memory, filter_size, text_size, missing);
     size_t inbox_needed;
     if (code != IOTHUB_CODE_NONE) {
         return code;
     }
-    iothubi_lay_out(memory, reader, source, text_size);
+    iothubi_lay_out(memory, filter_size, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
     ((struct iothubi_client *)memory->block)->window = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
@@ -8683,8 +8698,8 @@ IOTHUBI_PRIVATE int iothubi_pool_memory(IOTHUB_MEMORY *memory)
     return 0;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const void *source, size_t text_size, size_t *missing,
-    struct iothubi_client **client)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(size_t filter_size, iothubi_reader reader, const void *source, size_t text_size,
+    size_t *missing, struct iothubi_client **client)
 {
     IOTHUB_MEMORY memory;
     IOTHUB_CODE code;
@@ -8692,7 +8707,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const v
         return IOTHUB_CODE_POOL_EMPTY;
     }
     *client = (struct iothubi_client *)memory.block;
-    code = iothubi_place(&memory, reader, source, text_size, missing);
+    code = iothubi_place(&memory, filter_size, reader, source, text_size, missing);
     return code != IOTHUB_CODE_BLOCK_TOO_SMALL ? code : IOTHUB_CODE_POOL_TOO_SMALL;
 }
 
@@ -8737,8 +8752,8 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
     }
     IOTHUB_LOCK();
     code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
-        : memory != NULL ? iothubi_place(memory, reader, source, text_size, &missing)
-        : iothubi_place_in_pool(reader, source, text_size, &missing, &client);
+        : memory != NULL ? iothubi_place(memory, transport->filter_size, reader, source, text_size, &missing)
+        : iothubi_place_in_pool(transport->filter_size, reader, source, text_size, &missing, &client);
     if (code == IOTHUB_CODE_NONE && platform->hmac_sha256 == NULL && client->identity.key != NULL) {
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
@@ -8768,14 +8783,15 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     size_t text_size;
     long position;
     IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
-    if (code == IOTHUB_CODE_NONE && protocol == NULL) {
+    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    if (code == IOTHUB_CODE_NONE && transport == NULL) {
         code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
     if (code != IOTHUB_CODE_NONE) {
         iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + text_size;
+    return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
 }
 
 /* ---- calls ---- */
@@ -9049,21 +9065,35 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
     }
 }
 
-/* Drops the oldest messages down to one that was there before, if this connection has not been offered it. */
-IOTHUBI_PRIVATE int iothubi_drop(struct iothubi_client *client)
+/* A message's end that no hub had a part in, within the call of SendEventAsync. What its callback sends drops nothing more. */
+IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    if (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-        return 0;
+    unsigned char policy = client->outbox_policy;
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
+        return 0;                                /* it is on its way */
     }
-    iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
-    return 1;
+    IOTHUBI_COUNT(client, dropped, 1);
+    client->outbox_policy = IOTHUB_OUTBOX_REJECT;
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST) {
+        iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+    } else {
+        IOTHUBI_COUNT(client, accepted, 1);
+        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
+        if (callback != NULL) {
+            IOTHUB_UNLOCK();
+            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
+            IOTHUB_LOCK();
+        }
+    }
+    client->outbox_policy = policy;
+    return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
-    iothubi_drop,
+    iothubi_make_room,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
@@ -9238,7 +9268,7 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
 /* A name that the client does not know, or only guards, is the port's. */
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
     return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
         : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
@@ -9528,7 +9558,7 @@ IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothu
 {
     held->used = 0;
     if (held->id != 0) {
-        iothubi_owed_decide(client->mailbox, held->id, accepted, client->uptime_s);
+        iothubi_owed_decide(client->mailbox, held->id, accepted, iothubi_uptime(client));
     }
 }
 

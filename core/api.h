@@ -14,7 +14,12 @@ static struct iothubi_client *iothubi_clients;   /* the live ones: a platform se
 /* ---- creation ---- */
 
 #if IOTHUB_POOL_CLIENTS > 0
-#define IOTHUBI_POOL_CLIENT_SIZE (sizeof(struct iothubi_client) + IOTHUB_POOL_OUTBOX + IOTHUB_POOL_INBOX + IOTHUB_POOL_TEXT)
+#ifdef IOTHUB_WEBSOCKET
+#define IOTHUBI_POOL_FILTER_SIZE sizeof(struct iothubi_websocket)
+#else
+#define IOTHUBI_POOL_FILTER_SIZE 0u
+#endif
+#define IOTHUBI_POOL_CLIENT_SIZE (sizeof(struct iothubi_client) + IOTHUBI_POOL_FILTER_SIZE + IOTHUB_POOL_OUTBOX + IOTHUB_POOL_INBOX + IOTHUB_POOL_TEXT)
 static union iothubi_client_slot {
     struct iothubi_client client;
     unsigned char bytes[IOTHUBI_POOL_CLIENT_SIZE];
@@ -42,6 +47,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 {
     client->transport = transport;
     client->platform = platform;
+    client->io = transport->filter != NULL ? transport->filter(client) : &platform->io;
     client->running = 1;
     client->busy = 1;
     client->token_lifetime_s = 3600;
@@ -80,7 +86,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 }
 
 /* Is there room for all parts? NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t text_size, size_t *missing)
+IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
 {
     unsigned int slots = iothubi_slots(memory), i;
     size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
@@ -92,7 +98,7 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
         *missing = slots * sizeof(iothubi_record) + IOTHUBI_OUTBOX_MINIMUM - memory->outbox_size;
         return IOTHUB_CODE_OUTBOX_TOO_SMALL;
     }
-    parts[0] = sizeof(struct iothubi_client);
+    parts[0] = sizeof(struct iothubi_client) + filter_size;
     parts[1] = memory->outbox_size;
     parts[2] = memory->inbox_size;
     parts[3] = text_size;
@@ -107,11 +113,11 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
     return code;
 }
 
-/* Lays a block out - struct, outbox, inbox, text - and reads the identity into it. */
-IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size)
+/* Lays a block out - struct, filter, outbox, inbox, text - and reads the identity into it. */
+IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
-    unsigned char *at = (unsigned char *)client + sizeof *client;
+    unsigned char *at = (unsigned char *)client + sizeof *client + filter_size;
     iothubi_writer text;
     long position;
     IOTHUB_MEMSET(client, 0, sizeof *client);
@@ -123,14 +129,15 @@ IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, iothubi_reader r
 }
 
 /* A client in the caller's block. NONE, or what is too small and by how much. */
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, iothubi_reader reader, const void *source, size_t text_size, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size,
+    size_t *missing)
 {
-    IOTHUB_CODE code = iothubi_check_memory(memory, text_size, missing);
+    IOTHUB_CODE code = iothubi_check_memory(memory, filter_size, text_size, missing);
     size_t inbox_needed;
     if (code != IOTHUB_CODE_NONE) {
         return code;
     }
-    iothubi_lay_out(memory, reader, source, text_size);
+    iothubi_lay_out(memory, filter_size, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
     ((struct iothubi_client *)memory->block)->window = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
@@ -165,8 +172,8 @@ IOTHUBI_PRIVATE int iothubi_pool_memory(IOTHUB_MEMORY *memory)
     return 0;
 }
 
-IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const void *source, size_t text_size, size_t *missing,
-    struct iothubi_client **client)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(size_t filter_size, iothubi_reader reader, const void *source, size_t text_size,
+    size_t *missing, struct iothubi_client **client)
 {
     IOTHUB_MEMORY memory;
     IOTHUB_CODE code;
@@ -174,7 +181,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place_in_pool(iothubi_reader reader, const v
         return IOTHUB_CODE_POOL_EMPTY;
     }
     *client = (struct iothubi_client *)memory.block;
-    code = iothubi_place(&memory, reader, source, text_size, missing);
+    code = iothubi_place(&memory, filter_size, reader, source, text_size, missing);
     return code != IOTHUB_CODE_BLOCK_TOO_SMALL ? code : IOTHUB_CODE_POOL_TOO_SMALL;
 }
 
@@ -219,8 +226,8 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
     }
     IOTHUB_LOCK();
     code = !iothubi_platform_is_free(platform) ? IOTHUB_CODE_PLATFORM_IN_USE
-        : memory != NULL ? iothubi_place(memory, reader, source, text_size, &missing)
-        : iothubi_place_in_pool(reader, source, text_size, &missing, &client);
+        : memory != NULL ? iothubi_place(memory, transport->filter_size, reader, source, text_size, &missing)
+        : iothubi_place_in_pool(transport->filter_size, reader, source, text_size, &missing, &client);
     if (code == IOTHUB_CODE_NONE && platform->hmac_sha256 == NULL && client->identity.key != NULL) {
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
@@ -250,14 +257,15 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     size_t text_size;
     long position;
     IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
-    if (code == IOTHUB_CODE_NONE && protocol == NULL) {
+    const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
+    if (code == IOTHUB_CODE_NONE && transport == NULL) {
         code = IOTHUB_CODE_PROTOCOL_MISSING;
     }
     if (code != IOTHUB_CODE_NONE) {
         iothubi_creation_failed(code, position, 0);
         return 0;
     }
-    return sizeof(struct iothubi_client) + outbox_size + inbox_size + text_size;
+    return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
 }
 
 /* ---- calls ---- */
@@ -531,21 +539,35 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
     }
 }
 
-/* Drops the oldest messages down to one that was there before, if this connection has not been offered it. */
-IOTHUBI_PRIVATE int iothubi_drop(struct iothubi_client *client)
+/* A message's end that no hub had a part in, within the call of SendEventAsync. What its callback sends drops nothing more. */
+IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    if (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-        return 0;
+    unsigned char policy = client->outbox_policy;
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
+        return 0;                                /* it is on its way */
     }
-    iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
-    return 1;
+    IOTHUBI_COUNT(client, dropped, 1);
+    client->outbox_policy = IOTHUB_OUTBOX_REJECT;
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST) {
+        iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
+    } else {
+        IOTHUBI_COUNT(client, accepted, 1);
+        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
+        if (callback != NULL) {
+            IOTHUB_UNLOCK();
+            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
+            IOTHUB_LOCK();
+        }
+    }
+    client->outbox_policy = policy;
+    return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
-    iothubi_drop,
+    iothubi_make_room,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
@@ -720,7 +742,7 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
 /* A name that the client does not know, or only guards, is the port's. */
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
     return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
         : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);

@@ -21,7 +21,7 @@ enum { IOTHUBI_RECONNECT_OPTION = 1, IOTHUBI_RECONNECT_RENEWAL };
 IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
 {
     if (client->state >= IOTHUBI_OPENING) {
-        client->platform->io.close(client->platform->io.context);
+        client->io->close(client->io->context);
     }
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
@@ -124,7 +124,7 @@ IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 /* The layer of the stream's last failure. */
 IOTHUBI_PRIVATE IOTHUB_LAYER iothubi_io_layer(const struct iothubi_client *client, long *raw)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     int layer = IOTHUB_LAYER_NONE;
     *raw = 0;
     if (io->error != NULL) {
@@ -238,7 +238,7 @@ IOTHUBI_APART void iothubi_step_signing(struct iothubi_client *client)
 
 IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     const iothubi_identity *identity = &client->identity;
     int gateway = IOTHUBI_GIVEN(identity, IOTHUBI_GATEWAY_HOST_NAME);
     long raw;
@@ -272,7 +272,7 @@ IOTHUBI_PRIVATE size_t iothubi_moved(struct iothubi_client *client, int answer, 
 
 IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
     int i;
     for (i = 0; i < IOTHUB_WORK_READS && !client->broken; ++i) {
@@ -290,7 +290,7 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
 /* Pushes what the stream holds back, at the end of each flight. */
 IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     if (client->unpushed && !client->broken) {
         client->unpushed = iothubi_moved(client, io->write(io->context, client->inbox, 0), IOTHUBI_IO_MAXIMUM) == 0;
     }
@@ -298,7 +298,7 @@ IOTHUBI_PRIVATE void iothubi_push(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 {
-    const IOTHUB_IO *io = &client->platform->io;
+    const IOTHUB_IO *io = client->io;
     const unsigned char *bytes = NULL;
     int i;
     client->blocked = 0;
@@ -529,44 +529,19 @@ IOTHUBI_PRIVATE uint32_t iothubi_next_work(struct iothubi_client *client)
 
 /* ---- sending ---- */
 
-/* The outbox is full. True: try again; or, with *dropped set, the new message itself was dropped. */
-IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context, int *dropped)
-{
-    int more = 0;
-    if (client->outbox_policy == IOTHUB_OUTBOX_REJECT || client->dropping) {
-        return 0;
-    }
-    client->dropping = 1;
-    if (client->outbox_policy == IOTHUB_OUTBOX_DROP_OLDEST) {
-        more = client->extras->drop(client);
-    } else {
-        *dropped = 1;
-        IOTHUBI_COUNT(client, accepted, 1);
-        IOTHUBI_COUNT(client, confirmed[IOTHUB_CLIENT_CONFIRMATION_ERROR], 1);
-        if (callback != NULL) {
-            IOTHUB_UNLOCK();
-            callback(IOTHUB_CLIENT_CONFIRMATION_ERROR, context);
-            IOTHUB_LOCK();
-        }
-    }
-    client->dropping = 0;
-    IOTHUBI_COUNT(client, dropped, more || *dropped);
-    return more;
-}
-
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE message, int kind,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox.count;
-    int dropped = 0;
-    IOTHUB_CODE code;
-    do {
-        code = client->transport->add(client, message, kind, &record, &missing);
-    } while (code == IOTHUB_CODE_OUTBOX_FULL && tries-- != 0 && iothubi_make_room(client, callback, context, &dropped));
-    if (dropped) {
-        return IOTHUB_CLIENT_OK;
+    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT ? client->outbox.count : 0;
+    IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
+    for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
+        int made = client->extras->make_room(client, callback, context);
+        if (made < 0) {
+            return IOTHUB_CLIENT_OK;
+        }
+        code = made ? client->transport->add(client, message, kind, &record, &missing) : code;
     }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);

@@ -87,6 +87,7 @@
 
        IOTHUB_STATIC               all functions are static; the header is used in one file only
        IOTHUB_DEF                  linkage of the public functions; default: extern
+       IOTHUB_WEBSOCKET            with MQTT_WebSocket_Protocol
        IOTHUB_TRANSPORT_MQTT       default when no transport is named (the only one in this version)
        IOTHUB_POOL_CLIENTS         1       clients that the SDK's creators can make; 0 leaves these creators without memory
        IOTHUB_POOL_OUTBOX          2048    bytes of outbox of each of them
@@ -548,6 +549,8 @@ typedef struct IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA_TAG {
 
 /* The transport, passed uncalled to a creator: MQTT 3.1.1 over TLS, port 8883 unless the host name ends in :port. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void);
+/* The same inside a WebSocket (RFC 6455), port 443, with IOTHUB_WEBSOCKET; without it the creators answer PROTOCOL_MISSING. */
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void);
 
 /* ---- Process ----------------------------------------------------------------------------------------------------- */
 
@@ -566,6 +569,9 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
     (IOTHUB_CLIENT_STRUCT_BOUND + (string_length) + 8u + (outbox_size) + (inbox_size))
+
+/* What MQTT_WebSocket_Protocol takes besides. */
+#define IOTHUB_WEBSOCKET_SIZE (224u + 13u * sizeof(void *))
 
 /* Declares a block, aligned, for IOTHUB_MEMORY: IOTHUB_CLIENT_BLOCK(static, my_block, IOTHUB_CLIENT_SIZE(200, 1024, 256)); */
 #define IOTHUB_CLIENT_BLOCK(storage_class, name, size) \

@@ -237,7 +237,7 @@ IOTHUBI_CHECK(deserializer_head, sizeof(struct IOTHUB_CLIENT_PROPERTIES_DESERIAL
 enum { IOTHUBI_PROPERTIES_VERSION, IOTHUBI_PROPERTIES_COMPONENT_MARK, IOTHUBI_PROPERTIES_DESIRED, IOTHUBI_PROPERTIES_REPORTED };
 static IOTHUB_CONST char iothubi_properties_names[] = "$version\0__t\0desired\0reported\0";
 
-/* The members of the first object of this name. None of it: nothing is left of them. */
+/* The members of the first object of this name. Without one, members has none or stays as it is. */
 IOTHUBI_PRIVATE void iothubi_properties_find(const iothubi_span *text, int wanted, iothubi_span *members)
 {
     iothubi_span rest, name, value;
@@ -247,7 +247,6 @@ IOTHUBI_PRIVATE void iothubi_properties_find(const iothubi_span *text, int wante
             return;
         }
     }
-    members->size = 0;
 }
 
 IOTHUBI_PRIVATE int iothubi_properties_is_component(const iothubi_span *value)

@@ -12,6 +12,7 @@
 #include "twin.h"
 #include "../transports/mqtt/session.h"
 #include "../transports/mqtt/topic.h"
+#include "../transports/websocket/websocket.h"
 
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_TRANSPORT_H)
 #define IOTHUBI_TRANSPORT_H
@@ -66,8 +67,8 @@ typedef struct iothubi_extras_tag {
     void (*age)(struct iothubi_client *client, iothubi_record *record);
     /* poison_limit: a connection was lost while one message alone was in flight */
     void (*suspect)(struct iothubi_client *client);
-    /* outbox_policy: makes room by dropping the oldest message; false: there is none that may go */
-    int (*drop)(struct iothubi_client *client);
+    /* outbox_policy: the outbox is full; answers 1: room was made, try again; -1: the new message itself was dropped; 0: neither */
+    int (*make_room)(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -137,6 +138,7 @@ struct iothubi_client {
     unsigned char cuts;                          /* accepted connections in a row that were lost within a minute */
     iothubi_mqtt_options mqtt_options;
     const IOTHUB_PLATFORM *platform;
+    const IOTHUB_IO *io;                         /* the platform's, or a filter over it */
     const TRANSPORT_PROVIDER *transport;
     uint32_t now;                                /* tick of this DoWork */
     uint32_t rest_tick;                          /* nothing falls due before */
@@ -187,7 +189,6 @@ struct iothubi_client {
     iothubi_methods *methods;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
-    unsigned char dropping;                      /* a callback is told of a drop: what it sends is not to drop others */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
@@ -204,6 +205,9 @@ IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUC
 
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
+    /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
+    size_t filter_size;
+    const IOTHUB_IO *(*filter)(struct iothubi_client *client);
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -307,6 +311,12 @@ IOTHUBI_PRIVATE uint32_t iothubi_random(struct iothubi_client *client)
     x ^= x >> 17;
     x ^= (x << 5) & 0xFFFFFFFFu;
     return client->random = x;
+}
+
+/* The uptime at a call between two DoWorks. */
+IOTHUBI_PRIVATE uint32_t iothubi_uptime(const struct iothubi_client *client)
+{
+    return client->uptime_s + (client->platform->milliseconds(client->platform->context) - client->second_tick) / 1000u;
 }
 
 /* Seconds since 1970, or 0 while the platform does not know them. */

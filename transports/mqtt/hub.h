@@ -567,23 +567,42 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
-};
+#define IOTHUBI_MQTT_VERBS \
+    iothubi_mqtt_accept, iothubi_mqtt_add, iothubi_mqtt_start, iothubi_mqtt_input, iothubi_mqtt_output, iothubi_mqtt_taken, \
+    iothubi_mqtt_timers, iothubi_mqtt_due, iothubi_mqtt_leave, iothubi_mqtt_lost
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL, IOTHUBI_MQTT_VERBS };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
     return &iothubi_mqtt_transport;
+}
+
+#ifdef IOTHUB_WEBSOCKET
+static IOTHUB_CONST char iothubi_mqtt_subprotocol[] = "mqtt";
+
+IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *client)
+{
+    return iothubi_websocket_begin((struct iothubi_websocket *)(void *)(client + 1), &client->platform->io, client->platform,
+        iothubi_mqtt_subprotocol, IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509));
+}
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
+    IOTHUBI_WEBSOCKET_PORT, sizeof(struct iothubi_websocket), iothubi_mqtt_websocket, IOTHUBI_MQTT_VERBS
+};
+
+IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
+#endif
+#undef IOTHUBI_MQTT_VERBS
+
+/* Without IOTHUB_WEBSOCKET: none, and the creators say so. */
+IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
+{
+#ifdef IOTHUB_WEBSOCKET
+    return &iothubi_mqtt_websocket_transport;
+#else
+    return NULL;
+#endif
 }
 
 #endif

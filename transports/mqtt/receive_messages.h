@@ -71,7 +71,7 @@ IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothu
 {
     held->used = 0;
     if (held->id != 0) {
-        iothubi_owed_decide(client->mailbox, held->id, accepted, client->uptime_s);
+        iothubi_owed_decide(client->mailbox, held->id, accepted, iothubi_uptime(client));
     }
 }
 
