@@ -575,7 +575,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
     (IOTHUB_CLIENT_STRUCT_BOUND + (string_length) + 8u + (outbox_size) + (inbox_size))
 
 /* What MQTT_WebSocket_Protocol takes besides. */
-#define IOTHUB_WEBSOCKET_SIZE (224u + 13u * sizeof(void *))
+#define IOTHUB_WEBSOCKET_SIZE (168u + 10u * sizeof(void *))
 
 /* Declares a block, aligned, for IOTHUB_MEMORY: IOTHUB_CLIENT_BLOCK(static, my_block, IOTHUB_CLIENT_SIZE(200, 1024, 256)); */
 #define IOTHUB_CLIENT_BLOCK(storage_class, name, size) \
@@ -5725,9 +5725,12 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
 IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
 {
     const unsigned char *bytes;
-    size_t size = iothubi_outbox_piece(outbox, record, part, &bytes);
-    return record->kind != IOTHUBI_RECORD_OF_KEPT_EVENT || part >= record->size - sizeof(iothubi_kept) ? size
-        : size + iothubi_outbox_piece(outbox, record, part + size, &bytes);
+    size_t left = record->size - part;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
+        size_t head = record->size - sizeof(iothubi_kept);
+        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
+    }
+    return left;
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
@@ -6463,8 +6466,12 @@ IOTHUBI_PRIVATE void iothubi_twin_lost(iothubi_twin *twin)
 #define IOTHUBI_METHOD_ID_SIZE 40u               /* of a request id, with its NUL: a GUID has 36 characters */
 #define IOTHUBI_METHOD_PATIENCE_S 300u           /* the service waits no longer */
 
-/* How methods are answered. */
-enum { IOTHUBI_METHODS_NONE, IOTHUBI_METHODS_AT_ONCE, IOTHUBI_METHODS_LATER, IOTHUBI_METHODS_COMMANDS };
+struct iothubi_client;
+
+/* How methods are answered; each way brings its own code along. */
+typedef void (*iothubi_method_way)(struct iothubi_client *client, const char *name);
+
+enum { IOTHUBI_METHODS_ARE_METHODS = 1, IOTHUBI_METHODS_ARE_LATER = 2, IOTHUBI_METHODS_ARE_COMMANDS = 4 };
 
 typedef struct iothubi_pending_tag {
     char id[IOTHUBI_METHOD_ID_SIZE];             /* as the hub gave it */
@@ -6473,7 +6480,8 @@ typedef struct iothubi_pending_tag {
 } iothubi_pending;
 
 typedef struct iothubi_methods_tag {
-    iothubi_function callback;                   /* of the type that mode says */
+    iothubi_method_way way;                      /* NULL: nobody takes them */
+    iothubi_function callback;                   /* of the type that the way knows */
     void *context;
     iothubi_pending *pending;
     unsigned char *answers;                      /* whole packets; the first one is being written */
@@ -6481,7 +6489,7 @@ typedef struct iothubi_methods_tag {
     size_t answers_used;
     unsigned short newest;                       /* handle that was given last */
     unsigned char slots;                         /* of pending */
-    unsigned char mode;
+    unsigned char kinds;                         /* what the way is for: one of those below */
 } iothubi_methods;
 
 /* Handles are numbers, so that one is not given again for 65,535 calls. */
@@ -6601,6 +6609,8 @@ typedef struct iothubi_extras_tag {
     void (*suspect)(struct iothubi_client *client);
     /* outbox_policy: the outbox is full; answers 1: room was made, try again; -1: the new message itself was dropped; 0: neither */
     int (*make_room)(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context);
+    /* oversize_limit: a message found no room; true: it did so often enough to be acknowledged */
+    int (*give_up)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -6672,6 +6682,10 @@ struct iothubi_client {
     const IOTHUB_PLATFORM *platform;
     const IOTHUB_IO *io;                         /* the platform's, or a filter over it */
     const TRANSPORT_PROVIDER *transport;
+    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
+    iothubi_mailbox *mailbox;                    /* the state of features, carved off the inbox when they were first asked for */
+    iothubi_twin *twin;
+    iothubi_methods *methods;
     uint32_t now;                                /* tick of this DoWork */
     uint32_t rest_tick;                          /* nothing falls due before */
     uint32_t state_tick;                         /* when the state was entered */
@@ -6709,16 +6723,14 @@ struct iothubi_client {
     unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
 
     /* features: what is received */
-    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
     const iothubi_feature *feature[IOTHUBI_FEATURES];
+    IOTHUBMESSAGE_DISPOSITION_RESULT (*piece)(struct iothubi_client *client, const unsigned char *bytes, size_t size,
+        IOTHUB_PIECE_STATE state);               /* set by SetPieceCallback */
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
     size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
-    iothubi_mailbox *mailbox;                    /* the state of each, carved off the inbox when it was first asked for */
-    iothubi_twin *twin;
-    iothubi_methods *methods;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
@@ -7734,7 +7746,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
-    } else if (named && client->piece_callback != NULL) {
+    } else if (named && client->piece != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
@@ -7753,7 +7765,7 @@ IOTHUBI_PRIVATE IOTHUBMESSAGE_DISPOSITION_RESULT iothubi_mqtt_piece(struct iothu
     IOTHUB_PIECE_STATE state)
 {
     iothubi_inbound *inbound = &client->inbound;
-    IOTHUBMESSAGE_DISPOSITION_RESULT answer = IOTHUBMESSAGE_ABANDONED;
+    IOTHUBMESSAGE_DISPOSITION_RESULT answer;
     IOTHUB_CLIENT_PIECE_CALLBACK callback = client->piece_callback;
     void *context = client->piece_context;
     IOTHUB_PIECE piece;
@@ -7768,11 +7780,9 @@ IOTHUBI_PRIVATE IOTHUBMESSAGE_DISPOSITION_RESULT iothubi_mqtt_piece(struct iothu
     piece.message = inbound->kind == IOTHUBI_KIND_MESSAGE ? (IOTHUB_MESSAGE_HANDLE)inbound->handle : NULL;
     piece.method = inbound->kind == IOTHUBI_KIND_METHOD ? inbound->handle : NULL;
     piece.method_name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
-    if (callback != NULL) {
-        IOTHUB_UNLOCK();
-        answer = callback(&piece, context);
-        IOTHUB_LOCK();
-    }
+    IOTHUB_UNLOCK();
+    answer = callback(&piece, context);
+    IOTHUB_LOCK();
     return answer;
 }
 
@@ -7786,8 +7796,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     }
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
-    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
-        inbound->answer = (unsigned char)iothubi_mqtt_piece(client, chunk, size,
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+        inbound->answer = (unsigned char)client->piece(client, chunk, size,
             client->mqtt.parser.remaining != 0 ? IOTHUB_PIECE_MORE : IOTHUB_PIECE_LAST);
     }
     inbound->offset += (uint32_t)size;
@@ -7925,8 +7935,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
     iothubi_subscriptions *subscriptions = &client->subscriptions;
     unsigned char wanted;
     int i;
-    if (client->inbound.map.bytes != NULL && client->inbound.body == IOTHUBI_BODY_IN_PIECES) {
-        iothubi_mqtt_piece(client, NULL, 0, IOTHUB_PIECE_CUT);
+    if (client->inbound.map.bytes != NULL && client->inbound.body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+        client->piece(client, NULL, 0, IOTHUB_PIECE_CUT);
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {
@@ -9090,10 +9100,29 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
     return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 
+/* A message that never fits comes again and again. It is known by its properties and its size. */
+IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
+{
+    const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
+    iothubi_mailbox *mailbox = client->mailbox;
+    uint32_t hash = client->inbound.total;
+    size_t i;
+    for (i = 0; i < map->used; ++i) {            /* FNV-1a */
+        hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
+    }
+    if (hash != mailbox->oversize) {
+        mailbox->oversize_seen = 0;
+    }
+    mailbox->oversize = hash;
+    mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + (client->inbound.missing != 0));
+    return mailbox->oversize_seen >= client->oversize_limit;
+}
+
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
     iothubi_make_room,
+    iothubi_give_up,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will
@@ -9562,33 +9591,17 @@ IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothu
     }
 }
 
-/* The option oversize_limit: a message that never fits is seen again and again. It is known by its properties and its size. */
-IOTHUBI_PRIVATE void iothubi_message_oversize(struct iothubi_client *client)
-{
-    const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    unsigned int id = iothubi_message_id(client);
-    uint32_t hash = client->inbound.total;
-    size_t i;
-    for (i = 0; i < map->used; ++i) {            /* FNV-1a */
-        hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
-    }
-    client->mailbox->oversize_seen = (unsigned char)(hash == client->mailbox->oversize && client->mailbox->oversize_seen < 255 ? client->mailbox->oversize_seen + 1 : 1);
-    client->mailbox->oversize = hash;
-    if (client->oversize_limit != 0 && client->mailbox->oversize_seen >= client->oversize_limit && id != 0 && !iothubi_owed_is_full(client->mailbox)) {
-        iothubi_owed_add(client->mailbox, id);
-        iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
-    }
-}
-
 IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
 {
     iothubi_inbound *inbound = &client->inbound;
     IOTHUBMESSAGE_DISPOSITION_RESULT answer = (IOTHUBMESSAGE_DISPOSITION_RESULT)inbound->answer;
+    unsigned int id = iothubi_message_id(client);
     iothubi_held *held;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_mqtt_skipped(client, IOTHUB_CODE_MESSAGE_SKIPPED);
-        if (inbound->missing != 0) {
-            iothubi_message_oversize(client);
+        if (client->oversize_limit != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
+            iothubi_owed_add(client->mailbox, id);
+            iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
         }
         return;
     }
@@ -10053,10 +10066,10 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         return IOTHUBI_BODY_IGNORED;             /* it cannot be answered at all: its caller waits in vain */
     }
-    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->mode == IOTHUBI_METHODS_NONE) {
+    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->way == NULL) {
         return IOTHUBI_BODY_SKIPPED;
     }
-    if (client->methods->mode == IOTHUBI_METHODS_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
+    if (client->methods->kinds == IOTHUBI_METHODS_ARE_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
         const iothubi_pending *pending = IOTHUB_STRLEN(id) < IOTHUBI_METHOD_ID_SIZE
             ? iothubi_method_begin(client->methods, id, client->uptime_s) : NULL;
         if (pending == NULL) {
@@ -10145,19 +10158,11 @@ IOTHUBI_PRIVATE void iothubi_method_hand_over(struct iothubi_client *client, con
 IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const char *name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
-    int mode = inbound->body == IOTHUBI_BODY_WHOLE ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
-    if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
-        return;                                  /* the application has its handle */
-    }
-    switch (mode) {
-    case IOTHUBI_METHODS_AT_ONCE: iothubi_method_call(client, name); break;
-    case IOTHUBI_METHODS_COMMANDS: iothubi_method_call_command(client, name); break;
-    case IOTHUBI_METHODS_LATER: iothubi_method_hand_over(client, name); break;
-    default:                                     /* it cannot be taken, or was given up while the body came */
+    if (inbound->body == IOTHUBI_BODY_WHOLE && client->methods->way != NULL) {
+        client->methods->way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
+    } else if (inbound->body != IOTHUBI_BODY_IN_PIECES) { /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
-        break;
     }
 }
 
@@ -10323,9 +10328,6 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_input(struct iothubi_client *cl
     IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
 {
     iothubi_input *input;
-    if (name == NULL) {
-        return iothubi_set_message(client, callback, context);
-    }
     if (callback != NULL ? !iothubi_have_mailbox(client) : client->mailbox == NULL) {
         return IOTHUB_CLIENT_ERROR;
     }
@@ -10351,18 +10353,34 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_dispose(struct iothubi_client *clie
 }
 #endif
 
-/* input: a module's; module: is it one? */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_message(struct iothubi_client *client, const char *input, int module,
+/* module: is it one's? */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_message(struct iothubi_client *client, int module,
     IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
 #ifndef IOTHUB_NO_C2D
-        result = module == (IOTHUBI_MODULE_OF(&client->identity) != NULL) ? iothubi_set_input(client, input, callback, context)
-            : IOTHUB_CLIENT_ERROR;
+        result = module == (IOTHUBI_MODULE_OF(&client->identity) != NULL) ? iothubi_set_message(client, callback, context) : IOTHUB_CLIENT_ERROR;
 #else
-        (void)input;
         (void)module;
+        (void)callback;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_input(struct iothubi_client *client, const char *name,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_C2D
+        result = IOTHUBI_MODULE_OF(&client->identity) != NULL ? iothubi_set_input(client, name, callback, context) : IOTHUB_CLIENT_ERROR;
+#else
+        (void)name;
         (void)callback;
         (void)context;
         result = IOTHUB_CLIENT_ERROR;
@@ -10528,6 +10546,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_report(struct iothubi_client *c
 /* ---- methods ---- */
 
 #ifndef IOTHUB_NO_METHODS
+#define IOTHUBI_WAY(function) function
 
 /* The state of methods and a share of the outbox for answers, when they are first needed. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
@@ -10566,18 +10585,19 @@ IOTHUBI_PRIVATE int iothubi_have_pending(struct iothubi_client *client)
     return 1;
 }
 
-/* Commands and methods exclude each other. */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+/* Methods are taken in one way from now on, or no more. Commands and methods exclude each other. */
+IOTHUBI_APART IOTHUB_CLIENT_RESULT iothubi_set_method(struct iothubi_client *client, iothubi_method_way way, int kinds, iothubi_function callback, void *context)
 {
-    int present = client->methods != NULL ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
-    if (present == IOTHUBI_METHODS_NONE ? callback == NULL : (present == IOTHUBI_METHODS_COMMANDS) != (mode == IOTHUBI_METHODS_COMMANDS)) {
+    int present = client->methods != NULL && client->methods->way != NULL ? (int)client->methods->kinds : 0;
+    if (present == 0 ? callback == NULL : ((present ^ kinds) & IOTHUBI_METHODS_ARE_COMMANDS) != 0) {
         return IOTHUB_CLIENT_ERROR;
     }
     if (callback != NULL && (!iothubi_have_methods(client)
-        || ((mode == IOTHUBI_METHODS_LATER || client->piece_callback != NULL) && !iothubi_have_pending(client)))) {
+        || (((kinds & IOTHUBI_METHODS_ARE_LATER) != 0 || client->piece != NULL) && !iothubi_have_pending(client)))) {
         return IOTHUB_CLIENT_ERROR;
     }
-    client->methods->mode = (unsigned char)(callback != NULL ? mode : IOTHUBI_METHODS_NONE);
+    client->methods->way = callback != NULL ? way : NULL;
+    client->methods->kinds = (unsigned char)kinds;
     client->methods->callback = callback;
     client->methods->context = context;
     iothubi_want(client, IOTHUBI_WANT_METHODS, callback != NULL);
@@ -10600,16 +10620,20 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_respond(struct iothubi_client *clie
     iothubi_wake(client);
     return IOTHUB_CLIENT_OK;
 }
+#else
+#define IOTHUBI_WAY(function) NULL
 #endif
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_method(struct iothubi_client *client, iothubi_method_way way, int kinds,
+    iothubi_function callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
 #ifndef IOTHUB_NO_METHODS
-        result = iothubi_set_method(client, mode, callback, context);
+        result = iothubi_set_method(client, way, kinds, callback, context);
 #else
-        (void)mode;
+        (void)way;
+        (void)kinds;
         (void)callback;
         (void)context;
         result = IOTHUB_CLIENT_ERROR;
@@ -10649,6 +10673,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
             return IOTHUB_CLIENT_ERROR;
         }
 #endif
+        client->piece = callback != NULL ? iothubi_mqtt_piece : NULL;
         client->piece_callback = callback;
         client->piece_context = context;
         IOTHUB_UNLOCK();
@@ -10660,7 +10685,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
 
 #define IOTHUBI_FAMILY(Family, Kind, HANDLE, is_module) \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetMessageCallback(HANDLE handle, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_message(IOTHUBI_CLIENT_OF(handle), NULL, is_module, callback, context); } \
+    { return iothubi_api_message(IOTHUBI_CLIENT_OF(handle), is_module, callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendMessageDisposition(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
         IOTHUBMESSAGE_DISPOSITION_RESULT disposition) \
     { return iothubi_api_dispose(IOTHUBI_CLIENT_OF(handle), message, disposition); } \
@@ -10682,12 +10707,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
         IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK callback, void *context) \
     { return iothubi_api_report(IOTHUBI_CLIENT_OF(handle), properties, size, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback(HANDLE handle, IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_AT_ONCE, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_call), IOTHUBI_METHODS_ARE_METHODS, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback_Ex(HANDLE handle, \
         IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_LATER, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_hand_over), IOTHUBI_METHODS_ARE_LATER, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SubscribeToCommands(HANDLE handle, IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_COMMANDS, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_call_command), IOTHUBI_METHODS_ARE_COMMANDS, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_##Kind##MethodResponse(HANDLE handle, METHOD_HANDLE method, const unsigned char *response, \
         size_t size, int status) \
     { return iothubi_api_respond(IOTHUBI_CLIENT_OF(handle), method, response, size, status); } \
@@ -10701,7 +10726,8 @@ IOTHUBI_FAMILY(IoTHubModuleClient, Module, IOTHUB_MODULE_CLIENT_HANDLE, 1)
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetInputMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
     const char *inputName, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC eventHandlerCallback, void *userContextCallback)
 {
-    return iothubi_api_message(IOTHUBI_CLIENT_OF(iotHubModuleClientHandle), inputName, 1, eventHandlerCallback, userContextCallback);
+    return inputName == NULL ? IoTHubModuleClient_SetMessageCallback(iotHubModuleClientHandle, eventHandlerCallback, userContextCallback)
+        : iothubi_api_input(IOTHUBI_CLIENT_OF(iotHubModuleClientHandle), inputName, eventHandlerCallback, userContextCallback);
 }
 
 #endif

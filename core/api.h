@@ -564,10 +564,29 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
     return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 
+/* A message that never fits comes again and again. It is known by its properties and its size. */
+IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
+{
+    const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
+    iothubi_mailbox *mailbox = client->mailbox;
+    uint32_t hash = client->inbound.total;
+    size_t i;
+    for (i = 0; i < map->used; ++i) {            /* FNV-1a */
+        hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
+    }
+    if (hash != mailbox->oversize) {
+        mailbox->oversize_seen = 0;
+    }
+    mailbox->oversize = hash;
+    mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + (client->inbound.missing != 0));
+    return mailbox->oversize_seen >= client->oversize_limit;
+}
+
 static const iothubi_extras iothubi_option_extras = {
     iothubi_age,
     iothubi_suspect_message,
     iothubi_make_room,
+    iothubi_give_up,
     iothubi_mqtt_sample,
     iothubi_mqtt_write_user_name_end,
     iothubi_mqtt_write_will

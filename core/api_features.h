@@ -97,9 +97,6 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_input(struct iothubi_client *cl
     IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
 {
     iothubi_input *input;
-    if (name == NULL) {
-        return iothubi_set_message(client, callback, context);
-    }
     if (callback != NULL ? !iothubi_have_mailbox(client) : client->mailbox == NULL) {
         return IOTHUB_CLIENT_ERROR;
     }
@@ -125,18 +122,34 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_dispose(struct iothubi_client *clie
 }
 #endif
 
-/* input: a module's; module: is it one? */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_message(struct iothubi_client *client, const char *input, int module,
+/* module: is it one's? */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_message(struct iothubi_client *client, int module,
     IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
 #ifndef IOTHUB_NO_C2D
-        result = module == (IOTHUBI_MODULE_OF(&client->identity) != NULL) ? iothubi_set_input(client, input, callback, context)
-            : IOTHUB_CLIENT_ERROR;
+        result = module == (IOTHUBI_MODULE_OF(&client->identity) != NULL) ? iothubi_set_message(client, callback, context) : IOTHUB_CLIENT_ERROR;
 #else
-        (void)input;
         (void)module;
+        (void)callback;
+        (void)context;
+        result = IOTHUB_CLIENT_ERROR;
+#endif
+        IOTHUB_UNLOCK();
+    }
+    return result;
+}
+
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_input(struct iothubi_client *client, const char *name,
+    IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context)
+{
+    IOTHUB_CLIENT_RESULT result = iothubi_call(client);
+    if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_C2D
+        result = IOTHUBI_MODULE_OF(&client->identity) != NULL ? iothubi_set_input(client, name, callback, context) : IOTHUB_CLIENT_ERROR;
+#else
+        (void)name;
         (void)callback;
         (void)context;
         result = IOTHUB_CLIENT_ERROR;
@@ -302,6 +315,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_report(struct iothubi_client *c
 /* ---- methods ---- */
 
 #ifndef IOTHUB_NO_METHODS
+#define IOTHUBI_WAY(function) function
 
 /* The state of methods and a share of the outbox for answers, when they are first needed. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
@@ -340,18 +354,19 @@ IOTHUBI_PRIVATE int iothubi_have_pending(struct iothubi_client *client)
     return 1;
 }
 
-/* Commands and methods exclude each other. */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+/* Methods are taken in one way from now on, or no more. Commands and methods exclude each other. */
+IOTHUBI_APART IOTHUB_CLIENT_RESULT iothubi_set_method(struct iothubi_client *client, iothubi_method_way way, int kinds, iothubi_function callback, void *context)
 {
-    int present = client->methods != NULL ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
-    if (present == IOTHUBI_METHODS_NONE ? callback == NULL : (present == IOTHUBI_METHODS_COMMANDS) != (mode == IOTHUBI_METHODS_COMMANDS)) {
+    int present = client->methods != NULL && client->methods->way != NULL ? (int)client->methods->kinds : 0;
+    if (present == 0 ? callback == NULL : ((present ^ kinds) & IOTHUBI_METHODS_ARE_COMMANDS) != 0) {
         return IOTHUB_CLIENT_ERROR;
     }
     if (callback != NULL && (!iothubi_have_methods(client)
-        || ((mode == IOTHUBI_METHODS_LATER || client->piece_callback != NULL) && !iothubi_have_pending(client)))) {
+        || (((kinds & IOTHUBI_METHODS_ARE_LATER) != 0 || client->piece != NULL) && !iothubi_have_pending(client)))) {
         return IOTHUB_CLIENT_ERROR;
     }
-    client->methods->mode = (unsigned char)(callback != NULL ? mode : IOTHUBI_METHODS_NONE);
+    client->methods->way = callback != NULL ? way : NULL;
+    client->methods->kinds = (unsigned char)kinds;
     client->methods->callback = callback;
     client->methods->context = context;
     iothubi_want(client, IOTHUBI_WANT_METHODS, callback != NULL);
@@ -374,16 +389,20 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_respond(struct iothubi_client *clie
     iothubi_wake(client);
     return IOTHUB_CLIENT_OK;
 }
+#else
+#define IOTHUBI_WAY(function) NULL
 #endif
 
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_method(struct iothubi_client *client, int mode, iothubi_function callback, void *context)
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_method(struct iothubi_client *client, iothubi_method_way way, int kinds,
+    iothubi_function callback, void *context)
 {
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
 #ifndef IOTHUB_NO_METHODS
-        result = iothubi_set_method(client, mode, callback, context);
+        result = iothubi_set_method(client, way, kinds, callback, context);
 #else
-        (void)mode;
+        (void)way;
+        (void)kinds;
         (void)callback;
         (void)context;
         result = IOTHUB_CLIENT_ERROR;
@@ -423,6 +442,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
             return IOTHUB_CLIENT_ERROR;
         }
 #endif
+        client->piece = callback != NULL ? iothubi_mqtt_piece : NULL;
         client->piece_callback = callback;
         client->piece_context = context;
         IOTHUB_UNLOCK();
@@ -434,7 +454,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
 
 #define IOTHUBI_FAMILY(Family, Kind, HANDLE, is_module) \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SetMessageCallback(HANDLE handle, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_message(IOTHUBI_CLIENT_OF(handle), NULL, is_module, callback, context); } \
+    { return iothubi_api_message(IOTHUBI_CLIENT_OF(handle), is_module, callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SendMessageDisposition(HANDLE handle, IOTHUB_MESSAGE_HANDLE message, \
         IOTHUBMESSAGE_DISPOSITION_RESULT disposition) \
     { return iothubi_api_dispose(IOTHUBI_CLIENT_OF(handle), message, disposition); } \
@@ -456,12 +476,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_piece(struct iothubi_client *cl
         IOTHUB_CLIENT_PROPERTY_ACKNOWLEDGED_CALLBACK callback, void *context) \
     { return iothubi_api_report(IOTHUBI_CLIENT_OF(handle), properties, size, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback(HANDLE handle, IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_AT_ONCE, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_call), IOTHUBI_METHODS_ARE_METHODS, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_Set##Kind##MethodCallback_Ex(HANDLE handle, \
         IOTHUB_CLIENT_INBOUND_DEVICE_METHOD_CALLBACK callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_LATER, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_hand_over), IOTHUBI_METHODS_ARE_LATER, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_SubscribeToCommands(HANDLE handle, IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback, void *context) \
-    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_METHODS_COMMANDS, (iothubi_function)callback, context); } \
+    { return iothubi_api_method(IOTHUBI_CLIENT_OF(handle), IOTHUBI_WAY(iothubi_method_call_command), IOTHUBI_METHODS_ARE_COMMANDS, (iothubi_function)callback, context); } \
     IOTHUB_DEF IOTHUB_CLIENT_RESULT Family##_##Kind##MethodResponse(HANDLE handle, METHOD_HANDLE method, const unsigned char *response, \
         size_t size, int status) \
     { return iothubi_api_respond(IOTHUBI_CLIENT_OF(handle), method, response, size, status); } \
@@ -475,7 +495,8 @@ IOTHUBI_FAMILY(IoTHubModuleClient, Module, IOTHUB_MODULE_CLIENT_HANDLE, 1)
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubModuleClient_SetInputMessageCallback(IOTHUB_MODULE_CLIENT_HANDLE iotHubModuleClientHandle,
     const char *inputName, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC eventHandlerCallback, void *userContextCallback)
 {
-    return iothubi_api_message(IOTHUBI_CLIENT_OF(iotHubModuleClientHandle), inputName, 1, eventHandlerCallback, userContextCallback);
+    return inputName == NULL ? IoTHubModuleClient_SetMessageCallback(iotHubModuleClientHandle, eventHandlerCallback, userContextCallback)
+        : iothubi_api_input(IOTHUBI_CLIENT_OF(iotHubModuleClientHandle), inputName, eventHandlerCallback, userContextCallback);
 }
 
 #endif

@@ -571,7 +571,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
     (IOTHUB_CLIENT_STRUCT_BOUND + (string_length) + 8u + (outbox_size) + (inbox_size))
 
 /* What MQTT_WebSocket_Protocol takes besides. */
-#define IOTHUB_WEBSOCKET_SIZE (224u + 13u * sizeof(void *))
+#define IOTHUB_WEBSOCKET_SIZE (168u + 10u * sizeof(void *))
 
 /* Declares a block, aligned, for IOTHUB_MEMORY: IOTHUB_CLIENT_BLOCK(static, my_block, IOTHUB_CLIENT_SIZE(200, 1024, 256)); */
 #define IOTHUB_CLIENT_BLOCK(storage_class, name, size) \

@@ -8,8 +8,12 @@
 #define IOTHUBI_METHOD_ID_SIZE 40u               /* of a request id, with its NUL: a GUID has 36 characters */
 #define IOTHUBI_METHOD_PATIENCE_S 300u           /* the service waits no longer */
 
-/* How methods are answered. */
-enum { IOTHUBI_METHODS_NONE, IOTHUBI_METHODS_AT_ONCE, IOTHUBI_METHODS_LATER, IOTHUBI_METHODS_COMMANDS };
+struct iothubi_client;
+
+/* How methods are answered; each way brings its own code along. */
+typedef void (*iothubi_method_way)(struct iothubi_client *client, const char *name);
+
+enum { IOTHUBI_METHODS_ARE_METHODS = 1, IOTHUBI_METHODS_ARE_LATER = 2, IOTHUBI_METHODS_ARE_COMMANDS = 4 };
 
 typedef struct iothubi_pending_tag {
     char id[IOTHUBI_METHOD_ID_SIZE];             /* as the hub gave it */
@@ -18,7 +22,8 @@ typedef struct iothubi_pending_tag {
 } iothubi_pending;
 
 typedef struct iothubi_methods_tag {
-    iothubi_function callback;                   /* of the type that mode says */
+    iothubi_method_way way;                      /* NULL: nobody takes them */
+    iothubi_function callback;                   /* of the type that the way knows */
     void *context;
     iothubi_pending *pending;
     unsigned char *answers;                      /* whole packets; the first one is being written */
@@ -26,7 +31,7 @@ typedef struct iothubi_methods_tag {
     size_t answers_used;
     unsigned short newest;                       /* handle that was given last */
     unsigned char slots;                         /* of pending */
-    unsigned char mode;
+    unsigned char kinds;                         /* what the way is for: one of those below */
 } iothubi_methods;
 
 /* Handles are numbers, so that one is not given again for 65,535 calls. */

@@ -69,6 +69,8 @@ typedef struct iothubi_extras_tag {
     void (*suspect)(struct iothubi_client *client);
     /* outbox_policy: the outbox is full; answers 1: room was made, try again; -1: the new message itself was dropped; 0: neither */
     int (*make_room)(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context);
+    /* oversize_limit: a message found no room; true: it did so often enough to be acknowledged */
+    int (*give_up)(struct iothubi_client *client);
     /* diag_sampling_percentage: marks a message, if it is its turn */
     void (*sample)(struct iothubi_client *client, struct iothubi_mqtt_event_source_tag *source);
     /* product_info, model_id */
@@ -140,6 +142,10 @@ struct iothubi_client {
     const IOTHUB_PLATFORM *platform;
     const IOTHUB_IO *io;                         /* the platform's, or a filter over it */
     const TRANSPORT_PROVIDER *transport;
+    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
+    iothubi_mailbox *mailbox;                    /* the state of features, carved off the inbox when they were first asked for */
+    iothubi_twin *twin;
+    iothubi_methods *methods;
     uint32_t now;                                /* tick of this DoWork */
     uint32_t rest_tick;                          /* nothing falls due before */
     uint32_t state_tick;                         /* when the state was entered */
@@ -177,16 +183,14 @@ struct iothubi_client {
     unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
 
     /* features: what is received */
-    const struct iothubi_receiver_tag *receiver; /* NULL: nothing was ever asked for */
     const iothubi_feature *feature[IOTHUBI_FEATURES];
+    IOTHUBMESSAGE_DISPOSITION_RESULT (*piece)(struct iothubi_client *client, const unsigned char *bytes, size_t size,
+        IOTHUB_PIECE_STATE state);               /* set by SetPieceCallback */
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
     size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
-    iothubi_mailbox *mailbox;                    /* the state of each, carved off the inbox when it was first asked for */
-    iothubi_twin *twin;
-    iothubi_methods *methods;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */

@@ -240,7 +240,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
-    } else if (named && client->piece_callback != NULL) {
+    } else if (named && client->piece != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
@@ -259,7 +259,7 @@ IOTHUBI_PRIVATE IOTHUBMESSAGE_DISPOSITION_RESULT iothubi_mqtt_piece(struct iothu
     IOTHUB_PIECE_STATE state)
 {
     iothubi_inbound *inbound = &client->inbound;
-    IOTHUBMESSAGE_DISPOSITION_RESULT answer = IOTHUBMESSAGE_ABANDONED;
+    IOTHUBMESSAGE_DISPOSITION_RESULT answer;
     IOTHUB_CLIENT_PIECE_CALLBACK callback = client->piece_callback;
     void *context = client->piece_context;
     IOTHUB_PIECE piece;
@@ -274,11 +274,9 @@ IOTHUBI_PRIVATE IOTHUBMESSAGE_DISPOSITION_RESULT iothubi_mqtt_piece(struct iothu
     piece.message = inbound->kind == IOTHUBI_KIND_MESSAGE ? (IOTHUB_MESSAGE_HANDLE)inbound->handle : NULL;
     piece.method = inbound->kind == IOTHUBI_KIND_METHOD ? inbound->handle : NULL;
     piece.method_name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
-    if (callback != NULL) {
-        IOTHUB_UNLOCK();
-        answer = callback(&piece, context);
-        IOTHUB_LOCK();
-    }
+    IOTHUB_UNLOCK();
+    answer = callback(&piece, context);
+    IOTHUB_LOCK();
     return answer;
 }
 
@@ -292,8 +290,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     }
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
-    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
-        inbound->answer = (unsigned char)iothubi_mqtt_piece(client, chunk, size,
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+        inbound->answer = (unsigned char)client->piece(client, chunk, size,
             client->mqtt.parser.remaining != 0 ? IOTHUB_PIECE_MORE : IOTHUB_PIECE_LAST);
     }
     inbound->offset += (uint32_t)size;
@@ -431,8 +429,8 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
     iothubi_subscriptions *subscriptions = &client->subscriptions;
     unsigned char wanted;
     int i;
-    if (client->inbound.map.bytes != NULL && client->inbound.body == IOTHUBI_BODY_IN_PIECES) {
-        iothubi_mqtt_piece(client, NULL, 0, IOTHUB_PIECE_CUT);
+    if (client->inbound.map.bytes != NULL && client->inbound.body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+        client->piece(client, NULL, 0, IOTHUB_PIECE_CUT);
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {

@@ -75,33 +75,17 @@ IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothu
     }
 }
 
-/* The option oversize_limit: a message that never fits is seen again and again. It is known by its properties and its size. */
-IOTHUBI_PRIVATE void iothubi_message_oversize(struct iothubi_client *client)
-{
-    const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    unsigned int id = iothubi_message_id(client);
-    uint32_t hash = client->inbound.total;
-    size_t i;
-    for (i = 0; i < map->used; ++i) {            /* FNV-1a */
-        hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
-    }
-    client->mailbox->oversize_seen = (unsigned char)(hash == client->mailbox->oversize && client->mailbox->oversize_seen < 255 ? client->mailbox->oversize_seen + 1 : 1);
-    client->mailbox->oversize = hash;
-    if (client->oversize_limit != 0 && client->mailbox->oversize_seen >= client->oversize_limit && id != 0 && !iothubi_owed_is_full(client->mailbox)) {
-        iothubi_owed_add(client->mailbox, id);
-        iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
-    }
-}
-
 IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
 {
     iothubi_inbound *inbound = &client->inbound;
     IOTHUBMESSAGE_DISPOSITION_RESULT answer = (IOTHUBMESSAGE_DISPOSITION_RESULT)inbound->answer;
+    unsigned int id = iothubi_message_id(client);
     iothubi_held *held;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_mqtt_skipped(client, IOTHUB_CODE_MESSAGE_SKIPPED);
-        if (inbound->missing != 0) {
-            iothubi_message_oversize(client);
+        if (client->oversize_limit != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
+            iothubi_owed_add(client->mailbox, id);
+            iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
         }
         return;
     }

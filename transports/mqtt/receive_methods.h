@@ -84,10 +84,10 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         return IOTHUBI_BODY_IGNORED;             /* it cannot be answered at all: its caller waits in vain */
     }
-    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->mode == IOTHUBI_METHODS_NONE) {
+    if (inbound->body == IOTHUBI_BODY_SKIPPED || client->methods->way == NULL) {
         return IOTHUBI_BODY_SKIPPED;
     }
-    if (client->methods->mode == IOTHUBI_METHODS_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
+    if (client->methods->kinds == IOTHUBI_METHODS_ARE_LATER || inbound->body == IOTHUBI_BODY_IN_PIECES) {
         const iothubi_pending *pending = IOTHUB_STRLEN(id) < IOTHUBI_METHOD_ID_SIZE
             ? iothubi_method_begin(client->methods, id, client->uptime_s) : NULL;
         if (pending == NULL) {
@@ -176,19 +176,11 @@ IOTHUBI_PRIVATE void iothubi_method_hand_over(struct iothubi_client *client, con
 IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const char *name = iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL);
-    int mode = inbound->body == IOTHUBI_BODY_WHOLE ? (int)client->methods->mode : (int)IOTHUBI_METHODS_NONE;
-    if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
-        return;                                  /* the application has its handle */
-    }
-    switch (mode) {
-    case IOTHUBI_METHODS_AT_ONCE: iothubi_method_call(client, name); break;
-    case IOTHUBI_METHODS_COMMANDS: iothubi_method_call_command(client, name); break;
-    case IOTHUBI_METHODS_LATER: iothubi_method_hand_over(client, name); break;
-    default:                                     /* it cannot be taken, or was given up while the body came */
+    if (inbound->body == IOTHUBI_BODY_WHOLE && client->methods->way != NULL) {
+        client->methods->way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
+    } else if (inbound->body != IOTHUBI_BODY_IN_PIECES) { /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
-        break;
     }
 }
 

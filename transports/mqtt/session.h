@@ -213,9 +213,12 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
 IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
 {
     const unsigned char *bytes;
-    size_t size = iothubi_outbox_piece(outbox, record, part, &bytes);
-    return record->kind != IOTHUBI_RECORD_OF_KEPT_EVENT || part >= record->size - sizeof(iothubi_kept) ? size
-        : size + iothubi_outbox_piece(outbox, record, part + size, &bytes);
+    size_t left = record->size - part;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
+        size_t head = record->size - sizeof(iothubi_kept);
+        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
+    }
+    return left;
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
