@@ -5623,6 +5623,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
+/* Bytes of a message behind the first so many. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+{
+    const unsigned char *bytes;
+    size_t left = record->size - part;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
+        size_t head = record->size - sizeof(iothubi_kept);
+        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
+    }
+    return left;
+}
+
 /* May this record be sent? */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
 {
@@ -5644,7 +5656,8 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             break;
         }
         if (!session->connected) {
-            size_t charge = record->size > IOTHUBI_MQTT_PIPELINED_SHARE ? record->size : IOTHUBI_MQTT_PIPELINED_SHARE;
+            size_t whole = iothubi_mqtt_left(outbox, record, 0);
+            size_t charge = whole > IOTHUBI_MQTT_PIPELINED_SHARE ? whole : IOTHUBI_MQTT_PIPELINED_SHARE;
             if (charge > session->pipelined_left) {
                 break;
             }
@@ -5719,18 +5732,6 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
         session->leaving = IOTHUBI_MQTT_LEFT;
     }
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
-}
-
-/* Bytes of a message behind the first so many. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
-{
-    const unsigned char *bytes;
-    size_t left = record->size - part;
-    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
-        size_t head = record->size - sizeof(iothubi_kept);
-        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
-    }
-    return left;
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
@@ -9114,7 +9115,9 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
         mailbox->oversize_seen = 0;
     }
     mailbox->oversize = hash;
-    mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + (client->inbound.missing != 0));
+    if (client->inbound.missing > (size_t)(map->bytes - client->inbox) - client->window) { /* nor if nothing else lay there */
+        mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
+    }
     return mailbox->oversize_seen >= client->oversize_limit;
 }
 

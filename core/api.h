@@ -578,7 +578,9 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
         mailbox->oversize_seen = 0;
     }
     mailbox->oversize = hash;
-    mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + (client->inbound.missing != 0));
+    if (client->inbound.missing > (size_t)(map->bytes - client->inbox) - client->window) { /* nor if nothing else lay there */
+        mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
+    }
     return mailbox->oversize_seen >= client->oversize_limit;
 }
 

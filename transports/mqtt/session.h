@@ -111,6 +111,18 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 
 /* ---- output ---- */
 
+/* Bytes of a message behind the first so many. */
+IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+{
+    const unsigned char *bytes;
+    size_t left = record->size - part;
+    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
+        size_t head = record->size - sizeof(iothubi_kept);
+        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
+    }
+    return left;
+}
+
 /* May this record be sent? */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
 {
@@ -132,7 +144,8 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             break;
         }
         if (!session->connected) {
-            size_t charge = record->size > IOTHUBI_MQTT_PIPELINED_SHARE ? record->size : IOTHUBI_MQTT_PIPELINED_SHARE;
+            size_t whole = iothubi_mqtt_left(outbox, record, 0);
+            size_t charge = whole > IOTHUBI_MQTT_PIPELINED_SHARE ? whole : IOTHUBI_MQTT_PIPELINED_SHARE;
             if (charge > session->pipelined_left) {
                 break;
             }
@@ -207,18 +220,6 @@ IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, siz
         session->leaving = IOTHUBI_MQTT_LEFT;
     }
     session->out = IOTHUBI_MQTT_OUT_NOTHING;
-}
-
-/* Bytes of a message behind the first so many. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
-{
-    const unsigned char *bytes;
-    size_t left = record->size - part;
-    if (record->kind == IOTHUBI_RECORD_OF_KEPT_EVENT) { /* its second piece ends where the message ends */
-        size_t head = record->size - sizeof(iothubi_kept);
-        left = head - part + iothubi_outbox_piece(outbox, record, head, &bytes);
-    }
-    return left;
 }
 
 /* The stream took size of the bytes that output gave. Answers a message of which it has now taken the last byte, with *size
