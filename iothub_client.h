@@ -23,10 +23,10 @@
 
    WHAT IT DOES NOT DO (today)
 
-   Telemetry over MQTT 3.1.1 is complete: SAS keys, SAS tokens and X.509, renewal, retry, the outbox. Cloud-to-device
-   messages, twins, direct methods, provisioning, AMQP, HTTPS and WebSocket are not in this version; what the hub sends
-   unasked is read, counted and left unacknowledged, so that nothing of it is lost. There is no MQTT 5, no QoS 2, and no
-   cryptography: TLS and HMAC-SHA256 come from the port.
+   Everything that a device and a module can do over MQTT 3.1.1 is here, on port 8883 and inside a WebSocket on 443:
+   telemetry, cloud-to-device messages, module inputs and outputs, twins, direct methods, Plug and Play. Provisioning, file
+   upload, AMQP and HTTPS are not in this version. There is no MQTT 5, no QoS 2, and no cryptography: TLS and HMAC-SHA256 come
+   from the port (the one hash in here is the SHA-1 that WebSocket's handshake demands; it protects nothing).
 
 
    THE SHORTEST PROGRAM (examples/telemetry/telemetry.c is a complete one that compiles and runs as it stands)
@@ -63,6 +63,15 @@
    silently. QoS 1 is at least once: after a lost connection the hub may see a message a second time.
 
 
+   LIFE OF A MESSAGE FROM THE CLOUD
+
+       arrives -> callback -> ACCEPTED: acknowledged | REJECTED, ABANDONED: left to the hub, which sends it again
+                  ASYNC_ACK: kept -> SendMessageDisposition -> the same;  connection lost meanwhile: the hub sends it again
+
+   Nothing is acknowledged that you did not accept. What does not fit the inbox comes in pieces (SetPieceCallback), or is
+   skipped in step with the stream, counted, told by GetLastError, and left to the hub.
+
+
    MEMORY
 
    A client lives in one block: its struct, its outbox, its inbox, its strings. There are two ways to get one:
@@ -75,9 +84,13 @@
    The outbox holds one record a message and the encoded messages themselves. The text options (product_info, model_id)
    are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
    control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
-   outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks.
+   outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
+   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (one for each 256 bytes of
+   inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
+   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768.
 
-   CALLBACKS come only from DoWork, and the pending confirmations from Destroy. In a callback you may call every function
+   CALLBACKS come only from DoWork, and the pending ones from Destroy (and what the option outbox_policy drops is confirmed
+   in SendEventAsync). In a callback you may call every function
    but DoWork (a nested DoWork does nothing); Destroy in a callback takes effect when that DoWork returns. In the
    confirmations that come from Destroy every call on the handle is refused with an error.
 
@@ -648,8 +661,16 @@ typedef struct IOTHUB_STATISTICS_TAG {
 #define OPTION_X509_ECC_CERT "x509EccCertificate"
 #define OPTION_X509_ECC_KEY "x509EccAliasKey"
 #define OPTION_HTTP_PROXY "proxy_data"                           /* HTTP_PROXY_OPTIONS, copied [c]: see HTTP proxy, whose filter takes it */
+#define OPTION_OPENSSL_CIPHER_SUITE "CipherSuite"
+#define OPTION_OPENSSL_ENGINE "Engine"
+#define OPTION_OPENSSL_PRIVATE_KEY_TYPE "x509PrivatekeyType"     /* OPTION_OPENSSL_KEY_TYPE */
+#define OPTION_NET_INT_MAC_ADDRESS "net_interface_mac_address"
+#define OPTION_SET_TLS_RENEGOTIATION "tls_renegotiation"
+#define OPTION_TLS_VERSION "tls_version"
+#define OPTION_WOLFSSL_SET_DEVICE_ID "SetDeviceId"
 #define SU_OPTION_X509_CERT OPTION_X509_CERT
 #define SU_OPTION_X509_PRIVATE_KEY OPTION_X509_PRIVATE_KEY
+typedef enum OPTION_OPENSSL_KEY_TYPE_TAG { KEY_TYPE_DEFAULT = 0, KEY_TYPE_ENGINE } OPTION_OPENSSL_KEY_TYPE;
 /* Ours. */
 #define IOTHUB_OPTION_QOS "qos"                                  /* int: 1 (default) or 0; later sends only */
 #define IOTHUB_OPTION_CLEAN_SESSION "clean_session"              /* bool: default false [*] */
@@ -1106,6 +1127,8 @@ IOTHUB_DEF void IoTHubClient_Properties_Deserializer_Destroy(IOTHUB_CLIENT_PROPE
 /* ---- Names of values, as MU_ENUM_TO_STRING(TYPE, value) gives them; "UNKNOWN" for others --------------------------- */
 
 #define MU_ENUM_TO_STRING(enumName, value) MU_##enumName##_ToString(value)
+#define MU_ENUM_VALUE(enumName, value) "", MU_ENUM_TO_STRING(enumName, value), (int)(value)
+#define PRI_MU_ENUM "s%s (%d)"                   /* printf("%" PRI_MU_ENUM, MU_ENUM_VALUE(TYPE, value)) */
 IOTHUB_DEF const char *MU_IOTHUB_CLIENT_RESULT_ToString(IOTHUB_CLIENT_RESULT value);
 IOTHUB_DEF const char *MU_IOTHUB_CLIENT_RETRY_POLICY_ToString(IOTHUB_CLIENT_RETRY_POLICY value);
 IOTHUB_DEF const char *MU_IOTHUB_CLIENT_STATUS_ToString(IOTHUB_CLIENT_STATUS value);
@@ -5980,6 +6003,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_keep(iothubi_inbound *inbound, int tag)
         map->bytes[inbound->start] = (unsigned char)tag;
         inbound->start = map->used;
         iothubi_inbound_put(inbound, 0);
+        map->used = inbound->start + 1u;         /* without room for its tag, too: its text is empty then, not of size -1 */
     }
 }
 
@@ -6354,7 +6378,7 @@ IOTHUBI_PRIVATE void iothubi_mailbox_lost(iothubi_mailbox *mailbox)
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
 
 /* The request for the document. */
-enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED };
+enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED, IOTHUBI_GET_ARRIVING };
 
 /* Who gets a document. */
 typedef struct iothubi_twin_reader_tag {
@@ -9835,6 +9859,7 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
         iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
+        twin->get = IOTHUBI_GET_ARRIVING;        /* however slowly: the link's own deadlines watch over it now */
         return inbound->body == IOTHUBI_BODY_IN_PIECES && !iothubi_twin_is_wanted(twin) ? (int)IOTHUBI_BODY_SKIPPED : (int)inbound->body;
     }
     return IOTHUBI_BODY_IGNORED;

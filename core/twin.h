@@ -12,7 +12,7 @@
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
 
 /* The request for the document. */
-enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED };
+enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED, IOTHUBI_GET_ARRIVING };
 
 /* Who gets a document. */
 typedef struct iothubi_twin_reader_tag {

@@ -92,8 +92,8 @@ PUBLIC = "core/manual.h"
 class Sources:
     """Of each line of the header its text, room and function; of each name its room; of each pointer in a struct its functions."""
 
-    def __init__(self):
-        self.lines = [""] + read(os.path.join(ROOT, HEADER)).splitlines()
+    def __init__(self, path=os.path.join(ROOT, HEADER)):
+        self.lines = [""] + read(path).splitlines()
         self.rooms, self.functions, self.room_of, self.bodies = [OTHER], [None], {}, {}
         room, function = OTHER, None
         for line in self.lines[1:]:

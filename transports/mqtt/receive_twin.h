@@ -135,6 +135,7 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
         iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
+        twin->get = IOTHUBI_GET_ARRIVING;        /* however slowly: the link's own deadlines watch over it now */
         return inbound->body == IOTHUBI_BODY_IN_PIECES && !iothubi_twin_is_wanted(twin) ? (int)IOTHUBI_BODY_SKIPPED : (int)inbound->body;
     }
     return IOTHUBI_BODY_IGNORED;

@@ -129,6 +129,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_keep(iothubi_inbound *inbound, int tag)
         map->bytes[inbound->start] = (unsigned char)tag;
         inbound->start = map->used;
         iothubi_inbound_put(inbound, 0);
+        map->used = inbound->start + 1u;         /* without room for its tag, too: its text is empty then, not of size -1 */
     }
 }
 
