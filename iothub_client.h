@@ -619,7 +619,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received;                           /* messages, methods, documents and patches that came, whole or in pieces */
+    uint32_t received;                           /* messages, methods, documents and patches given to the application, whole or in pieces */
     uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
     uint32_t received_skipped;                   /* what found no room in the inbox */
     uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */
@@ -6663,18 +6663,18 @@ typedef struct iothubi_subscriptions_tag {
 /* What every feature does for the common part (mqtt/receive.h). A feature that is never asked for is not linked. */
 typedef struct iothubi_feature_tag {
     /* the topic of something is complete, or its body: IOTHUBI_BODY_..., may it be taken? */
-    int (*accept)(struct iothubi_client *client);
+    int (*judge)(struct iothubi_client *client);
     /* it is there: whole, in pieces, or it was skipped */
     void (*deliver)(struct iothubi_client *client);
     /* a packet of its own that is to be written, or NOTHING; it is written; and the stream took it (of an answer: size bytes) */
-    int (*next)(struct iothubi_client *client);
-    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
-    void (*taken)(struct iothubi_client *client, int out, size_t size);
-    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
-    void (*due)(struct iothubi_client *client, int what);
-    void (*lost)(struct iothubi_client *client);
+    int (*pick)(struct iothubi_client *client);
+    void (*put)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*sent)(struct iothubi_client *client, int out, size_t size);
+    void (*times)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*expire)(struct iothubi_client *client, int what);
+    void (*forget)(struct iothubi_client *client);
     /* the end of a record that is none of telemetry (NULL, in Destroy: of what else waits) */
-    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+    void (*finish)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_feature;
 
 #define IOTHUBI_STATUS_NO_ANSWER 408             /* of a twin request */
@@ -6776,7 +6776,7 @@ struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
     /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
     size_t filter_size;
-    const IOTHUB_IO *(*filter)(struct iothubi_client *client);
+    const IOTHUB_IO *(*wrap)(struct iothubi_client *client);
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -6932,16 +6932,16 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_refuse(struct iothubi_client *clien
 /* What is received beside acknowledgements (receive.h); the client that never asks for anything does not link it. */
 typedef struct iothubi_receiver_tag {
     /* a piece of a PUBLISH's topic or body, its end, or a SUBACK */
-    void (*event)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
+    void (*receive)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
     /* a packet that is to be written, or NOTHING; it stays the same until done */
-    int (*next)(struct iothubi_client *client);
-    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
-    void (*taken)(struct iothubi_client *client, int out, size_t size);
-    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
-    void (*due)(struct iothubi_client *client, int what);
-    void (*lost)(struct iothubi_client *client);
+    int (*choose)(struct iothubi_client *client);
+    void (*compose)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*written)(struct iothubi_client *client, int out, size_t size);
+    void (*deadlines)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*fell_due)(struct iothubi_client *client, int what);
+    void (*cut)(struct iothubi_client *client);
     /* a record that is no telemetry ends with this status; NULL: Destroy ends everything else */
-    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+    void (*end)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_receiver;
 
 /* A message on its way into a topic: the bag is written more than once. */
@@ -7338,7 +7338,7 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
         break;
     default:
         if (client->receiver != NULL) {
-            client->receiver->event(client, event, end - client->mqtt.parser.chunk_size);
+            client->receiver->receive(client, event, end - client->mqtt.parser.chunk_size);
         } else {
             iothubi_mqtt_ignore(client, event);
         }
@@ -7390,7 +7390,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client
         iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
         break;
     default:
-        client->receiver->write(&writer, client);
+        client->receiver->compose(&writer, client);
         break;
     }
     return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
@@ -7402,7 +7402,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const 
     iothubi_mqtt_session *session = &client->mqtt;
     int wanted = IOTHUBI_MQTT_OUT_NOTHING;
     if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
-        wanted = client->receiver->next(client);
+        wanted = client->receiver->choose(client);
     }
     switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
     case IOTHUBI_MQTT_OUT_NOTHING:
@@ -7425,7 +7425,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
             record->cuts = 1;                    /* it was sent once */
-            client->receiver->taken(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            client->receiver->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
             continue;
         }
         IOTHUBI_COUNT(client, sent, 1);
@@ -7436,7 +7436,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
         }
     }
     if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
-        client->receiver->taken(client, out, size);
+        client->receiver->written(client, out, size);
     }
 }
 
@@ -7444,7 +7444,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, io
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
     if (client->receiver != NULL && client->mqtt.connected) {
-        client->receiver->timers(client, timer);
+        client->receiver->deadlines(client, timer);
     }
 }
 
@@ -7457,7 +7457,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what > IOTHUBI_DUE_RETRY) {
-        client->receiver->due(client, what);
+        client->receiver->fell_due(client, what);
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
@@ -7474,7 +7474,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || client->receiver->next(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        && (client->receiver == NULL || client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -7484,15 +7484,25 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
     if (client->receiver != NULL) {
-        client->receiver->lost(client);
+        client->receiver->cut(client);
     }
 }
 
-#define IOTHUBI_MQTT_VERBS \
-    iothubi_mqtt_accept, iothubi_mqtt_add, iothubi_mqtt_start, iothubi_mqtt_input, iothubi_mqtt_output, iothubi_mqtt_taken, \
-    iothubi_mqtt_timers, iothubi_mqtt_due, iothubi_mqtt_leave, iothubi_mqtt_lost
-
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL, IOTHUBI_MQTT_VERBS };
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
+    IOTHUBI_MQTT_PORT,
+    0,
+    NULL,
+    iothubi_mqtt_accept,
+    iothubi_mqtt_add,
+    iothubi_mqtt_start,
+    iothubi_mqtt_input,
+    iothubi_mqtt_output,
+    iothubi_mqtt_taken,
+    iothubi_mqtt_timers,
+    iothubi_mqtt_due,
+    iothubi_mqtt_leave,
+    iothubi_mqtt_lost
+};
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -7509,12 +7519,23 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 }
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
-    IOTHUBI_WEBSOCKET_PORT, sizeof(struct iothubi_websocket), iothubi_mqtt_websocket, IOTHUBI_MQTT_VERBS
+    IOTHUBI_WEBSOCKET_PORT,
+    sizeof(struct iothubi_websocket),
+    iothubi_mqtt_websocket,
+    iothubi_mqtt_accept,
+    iothubi_mqtt_add,
+    iothubi_mqtt_start,
+    iothubi_mqtt_input,
+    iothubi_mqtt_output,
+    iothubi_mqtt_taken,
+    iothubi_mqtt_timers,
+    iothubi_mqtt_due,
+    iothubi_mqtt_leave,
+    iothubi_mqtt_lost
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
 #endif
-#undef IOTHUBI_MQTT_VERBS
 
 /* Without IOTHUB_WEBSOCKET: none, and the creators say so. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
@@ -7782,7 +7803,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
             return;
         }
     }
-    inbound->body = (unsigned char)feature->accept(client);
+    inbound->body = (unsigned char)feature->judge(client);
 }
 
 /* Hands size bytes to the piece callback. */
@@ -7834,8 +7855,6 @@ IOTHUBI_PRIVATE void iothubi_mqtt_arrived(struct iothubi_client *client)
     iothubi_inbound *inbound = &client->inbound;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         IOTHUBI_COUNT(client, received_skipped, 1);
-    } else if (inbound->body != IOTHUBI_BODY_IGNORED) {
-        IOTHUBI_COUNT(client, received, 1);
     }
     if (inbound->body != IOTHUBI_BODY_IGNORED) {
         iothubi_mqtt_feature(client)->deliver(client);
@@ -7888,7 +7907,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_receiver_next(struct iothubi_client *client)
     }
     for (i = 0; i < IOTHUBI_FEATURES && out == IOTHUBI_MQTT_OUT_NOTHING && client->mqtt.connected; ++i) {
         if (client->feature[i] != NULL) {
-            out = client->feature[i]->next(client);
+            out = client->feature[i]->pick(client);
         }
     }
     return out;
@@ -7908,7 +7927,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_write(iothubi_writer *writer, const s
         iothubi_mqtt_write_packet(writer, out == IOTHUBI_MQTT_OUT_SUBSCRIBE ? IOTHUBI_MQTT_SUBSCRIBE : IOTHUBI_MQTT_UNSUBSCRIBE,
             iothubi_mqtt_write_filters, client);
     } else {
-        iothubi_mqtt_feature_of_packet(client, out)->write(writer, client);
+        iothubi_mqtt_feature_of_packet(client, out)->put(writer, client);
     }
 }
 
@@ -7922,7 +7941,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_taken(struct iothubi_client *client, 
         subscriptions->left = 1;
         subscriptions->granted = (unsigned char)(subscriptions->granted & ~(unsigned int)subscriptions->leaving);
     } else {
-        iothubi_mqtt_feature_of_packet(client, out)->taken(client, out, size);
+        iothubi_mqtt_feature_of_packet(client, out)->sent(client, out, size);
     }
 }
 
@@ -7941,7 +7960,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_timers(const struct iothubi_client *c
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {
-            client->feature[i]->timers(client, timer);
+            client->feature[i]->times(client, timer);
         }
     }
 }
@@ -7951,7 +7970,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_due(struct iothubi_client *client, in
     if (what == IOTHUBI_DUE_SUBSCRIBE) {
         client->subscriptions.refused = 0;
     } else {
-        client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->due(client, what);
+        client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->expire(client, what);
     }
 }
 
@@ -7965,7 +7984,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {
-            client->feature[i]->lost(client);
+            client->feature[i]->forget(client);
         }
     }
     client->inbound.map.bytes = NULL;
@@ -7978,7 +7997,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_mqtt_receiver_confirm(struct iothubi_client *client, iothubi_record *record, int status)
 {
     if (client->feature[IOTHUBI_FEATURE_TWIN] != NULL) {
-        client->feature[IOTHUBI_FEATURE_TWIN]->confirm(client, record, status);
+        client->feature[IOTHUBI_FEATURE_TWIN]->finish(client, record, status);
     }
 }
 
@@ -8608,7 +8627,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 {
     client->transport = transport;
     client->platform = platform;
-    client->io = transport->filter != NULL ? transport->filter(client) : &platform->io;
+    client->io = transport->wrap != NULL ? transport->wrap(client) : &platform->io;
     client->running = 1;
     client->busy = 1;
     client->token_lifetime_s = 3600;
@@ -8859,13 +8878,13 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     while (client->outbox.count != 0) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-            client->receiver->confirm(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+            client->receiver->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
         } else {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
         }
     }
     if (client->receiver != NULL) {
-        client->receiver->confirm(client, NULL, 0);
+        client->receiver->end(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;
@@ -9638,11 +9657,13 @@ IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
         IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback = iothubi_message_handler(client, &context);
         answer = IOTHUBMESSAGE_ABANDONED;
         if (callback != NULL) {                  /* it may have been given up while the body came */
+            IOTHUBI_COUNT(client, received, 1);
             IOTHUB_UNLOCK();
             answer = callback((IOTHUB_MESSAGE_HANDLE)inbound->handle, context);
             IOTHUB_LOCK();
         }
     }
+    IOTHUBI_COUNT(client, received, inbound->body == IOTHUBI_BODY_IN_PIECES);
     held = iothubi_mailbox_find(client->mailbox, (IOTHUB_MESSAGE_HANDLE)inbound->handle);
     if (answer != IOTHUBMESSAGE_ASYNC_ACK && held != NULL) {
         iothubi_message_settle(client, held, answer == IOTHUBMESSAGE_ACCEPTED);
@@ -9737,9 +9758,11 @@ IOTHUBI_PRIVATE void iothubi_twin_tell(const iothubi_twin_reader *reader, int pr
 {
     IOTHUB_UNLOCK();
     if (properties) {
-        ((IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)reader->callback)((IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)state, bytes, size, reader->context);
+        IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK callback = (IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)reader->callback;
+        callback((IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)state, bytes, size, reader->context);
     } else {
-        ((IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)reader->callback)((DEVICE_TWIN_UPDATE_STATE)state, bytes, size, reader->context);
+        IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback = (IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)reader->callback;
+        callback((DEVICE_TWIN_UPDATE_STATE)state, bytes, size, reader->context);
     }
     IOTHUB_LOCK();
 }
@@ -9806,13 +9829,13 @@ IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int
 /* The end of a reported state; without a record: of those who wait for a document. */
 IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi_record *record, int status)
 {
-    iothubi_function callback;
+    IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback;
     void *context;
     if (record == NULL) {
         iothubi_twin_tell_waiting(client, NULL, 0);
         return;
     }
-    callback = record->callback;
+    callback = (IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)record->callback;
     context = record->context;
     client->twin->reported = 0;
     if (record == client->outbox.records + client->outbox.first) {
@@ -9821,7 +9844,7 @@ IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi
     iothubi_outbox_done(&client->outbox, record);
     if (callback != NULL) {
         IOTHUB_UNLOCK();
-        ((IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)callback)(status, context);
+        callback(status, context);
         IOTHUB_LOCK();
     }
 }
@@ -9876,6 +9899,7 @@ IOTHUBI_PRIVATE void iothubi_twin_deliver(struct iothubi_client *client)
     if (!patch && !iothubi_twin_document(twin)) {
         return;
     }
+    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED);
     if (patch && inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_twin_ask(twin);
         return;
@@ -10186,9 +10210,13 @@ IOTHUBI_PRIVATE void iothubi_method_hand_over(struct iothubi_client *client, con
 IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    if (inbound->body == IOTHUBI_BODY_WHOLE && client->methods->way != NULL) {
-        client->methods->way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
-    } else if (inbound->body != IOTHUBI_BODY_IN_PIECES) { /* it cannot be taken, or was given up while the body came */
+    iothubi_method_way way = client->methods->way;
+    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL) {
+        IOTHUBI_COUNT(client, received, 1);
+        way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
+        IOTHUBI_COUNT(client, received, 1);
+    } else {                                     /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
     }

@@ -47,7 +47,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 {
     client->transport = transport;
     client->platform = platform;
-    client->io = transport->filter != NULL ? transport->filter(client) : &platform->io;
+    client->io = transport->wrap != NULL ? transport->wrap(client) : &platform->io;
     client->running = 1;
     client->busy = 1;
     client->token_lifetime_s = 3600;
@@ -298,13 +298,13 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     while (client->outbox.count != 0) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-            client->receiver->confirm(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+            client->receiver->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
         } else {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
         }
     }
     if (client->receiver != NULL) {
-        client->receiver->confirm(client, NULL, 0);
+        client->receiver->end(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;

@@ -615,7 +615,7 @@ typedef struct IOTHUB_STATISTICS_TAG {
     uint32_t sent;                               /* messages whose last byte the stream took, repeats included */
     uint32_t repeated;                           /* of these, marked DUP */
     uint32_t acknowledgements_unknown;           /* acknowledgements for nothing that waited for one */
-    uint32_t received;                           /* messages, methods, documents and patches that came, whole or in pieces */
+    uint32_t received;                           /* messages, methods, documents and patches given to the application, whole or in pieces */
     uint32_t received_unhandled;                 /* messages from the hub left unacknowledged: nobody asked for them */
     uint32_t received_skipped;                   /* what found no room in the inbox */
     uint32_t dropped;                            /* messages dropped by the outbox policy; also in confirmed_error */

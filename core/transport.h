@@ -98,18 +98,18 @@ typedef struct iothubi_subscriptions_tag {
 /* What every feature does for the common part (mqtt/receive.h). A feature that is never asked for is not linked. */
 typedef struct iothubi_feature_tag {
     /* the topic of something is complete, or its body: IOTHUBI_BODY_..., may it be taken? */
-    int (*accept)(struct iothubi_client *client);
+    int (*judge)(struct iothubi_client *client);
     /* it is there: whole, in pieces, or it was skipped */
     void (*deliver)(struct iothubi_client *client);
     /* a packet of its own that is to be written, or NOTHING; it is written; and the stream took it (of an answer: size bytes) */
-    int (*next)(struct iothubi_client *client);
-    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
-    void (*taken)(struct iothubi_client *client, int out, size_t size);
-    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
-    void (*due)(struct iothubi_client *client, int what);
-    void (*lost)(struct iothubi_client *client);
+    int (*pick)(struct iothubi_client *client);
+    void (*put)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*sent)(struct iothubi_client *client, int out, size_t size);
+    void (*times)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*expire)(struct iothubi_client *client, int what);
+    void (*forget)(struct iothubi_client *client);
     /* the end of a record that is none of telemetry (NULL, in Destroy: of what else waits) */
-    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+    void (*finish)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_feature;
 
 #define IOTHUBI_STATUS_NO_ANSWER 408             /* of a twin request */
@@ -211,7 +211,7 @@ struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
     /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
     size_t filter_size;
-    const IOTHUB_IO *(*filter)(struct iothubi_client *client);
+    const IOTHUB_IO *(*wrap)(struct iothubi_client *client);
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */

@@ -62,7 +62,8 @@ ENTRIES = ["IoTHubDeviceClient_CreateInPlace", "IoTHubMessage_Wrap", "IoTHubDevi
 # nearest caller passes by name, or the ones named here. Calls through members of structs reach what the sources store there.
 NOBODY, PASSED = {}, None
 POINTERS = {"callback": NOBODY, "filter": NOBODY, "protocol": {"MQTT_Protocol"}, "part": PASSED, "body": PASSED,
-            "reader": {"iothubi_read_string", "iothubi_read_config"}}
+            "reader": {"iothubi_read_string", "iothubi_read_config"},
+            "way": {"iothubi_method_call", "iothubi_method_call_command", "iothubi_method_hand_over"}}
 
 
 class Failure(Exception):

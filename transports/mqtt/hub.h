@@ -11,16 +11,16 @@
 /* What is received beside acknowledgements (receive.h); the client that never asks for anything does not link it. */
 typedef struct iothubi_receiver_tag {
     /* a piece of a PUBLISH's topic or body, its end, or a SUBACK */
-    void (*event)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
+    void (*receive)(struct iothubi_client *client, iothubi_mqtt_event event, const unsigned char *chunk);
     /* a packet that is to be written, or NOTHING; it stays the same until done */
-    int (*next)(struct iothubi_client *client);
-    void (*write)(iothubi_writer *writer, const struct iothubi_client *client);
-    void (*taken)(struct iothubi_client *client, int out, size_t size);
-    void (*timers)(const struct iothubi_client *client, iothubi_timer *timer);
-    void (*due)(struct iothubi_client *client, int what);
-    void (*lost)(struct iothubi_client *client);
+    int (*choose)(struct iothubi_client *client);
+    void (*compose)(iothubi_writer *writer, const struct iothubi_client *client);
+    void (*written)(struct iothubi_client *client, int out, size_t size);
+    void (*deadlines)(const struct iothubi_client *client, iothubi_timer *timer);
+    void (*fell_due)(struct iothubi_client *client, int what);
+    void (*cut)(struct iothubi_client *client);
     /* a record that is no telemetry ends with this status; NULL: Destroy ends everything else */
-    void (*confirm)(struct iothubi_client *client, iothubi_record *record, int status);
+    void (*end)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_receiver;
 
 /* A message on its way into a topic: the bag is written more than once. */
@@ -417,7 +417,7 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
         break;
     default:
         if (client->receiver != NULL) {
-            client->receiver->event(client, event, end - client->mqtt.parser.chunk_size);
+            client->receiver->receive(client, event, end - client->mqtt.parser.chunk_size);
         } else {
             iothubi_mqtt_ignore(client, event);
         }
@@ -469,7 +469,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client
         iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
         break;
     default:
-        client->receiver->write(&writer, client);
+        client->receiver->compose(&writer, client);
         break;
     }
     return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
@@ -481,7 +481,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const 
     iothubi_mqtt_session *session = &client->mqtt;
     int wanted = IOTHUBI_MQTT_OUT_NOTHING;
     if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
-        wanted = client->receiver->next(client);
+        wanted = client->receiver->choose(client);
     }
     switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
     case IOTHUBI_MQTT_OUT_NOTHING:
@@ -504,7 +504,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
         if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
             record->cuts = 1;                    /* it was sent once */
-            client->receiver->taken(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            client->receiver->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
             continue;
         }
         IOTHUBI_COUNT(client, sent, 1);
@@ -515,7 +515,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
         }
     }
     if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
-        client->receiver->taken(client, out, size);
+        client->receiver->written(client, out, size);
     }
 }
 
@@ -523,7 +523,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, io
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
     if (client->receiver != NULL && client->mqtt.connected) {
-        client->receiver->timers(client, timer);
+        client->receiver->deadlines(client, timer);
     }
 }
 
@@ -536,7 +536,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what > IOTHUBI_DUE_RETRY) {
-        client->receiver->due(client, what);
+        client->receiver->fell_due(client, what);
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
@@ -553,7 +553,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || client->receiver->next(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        && (client->receiver == NULL || client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -563,15 +563,25 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
     if (client->receiver != NULL) {
-        client->receiver->lost(client);
+        client->receiver->cut(client);
     }
 }
 
-#define IOTHUBI_MQTT_VERBS \
-    iothubi_mqtt_accept, iothubi_mqtt_add, iothubi_mqtt_start, iothubi_mqtt_input, iothubi_mqtt_output, iothubi_mqtt_taken, \
-    iothubi_mqtt_timers, iothubi_mqtt_due, iothubi_mqtt_leave, iothubi_mqtt_lost
-
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL, IOTHUBI_MQTT_VERBS };
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
+    IOTHUBI_MQTT_PORT,
+    0,
+    NULL,
+    iothubi_mqtt_accept,
+    iothubi_mqtt_add,
+    iothubi_mqtt_start,
+    iothubi_mqtt_input,
+    iothubi_mqtt_output,
+    iothubi_mqtt_taken,
+    iothubi_mqtt_timers,
+    iothubi_mqtt_due,
+    iothubi_mqtt_leave,
+    iothubi_mqtt_lost
+};
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -588,12 +598,23 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 }
 
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
-    IOTHUBI_WEBSOCKET_PORT, sizeof(struct iothubi_websocket), iothubi_mqtt_websocket, IOTHUBI_MQTT_VERBS
+    IOTHUBI_WEBSOCKET_PORT,
+    sizeof(struct iothubi_websocket),
+    iothubi_mqtt_websocket,
+    iothubi_mqtt_accept,
+    iothubi_mqtt_add,
+    iothubi_mqtt_start,
+    iothubi_mqtt_input,
+    iothubi_mqtt_output,
+    iothubi_mqtt_taken,
+    iothubi_mqtt_timers,
+    iothubi_mqtt_due,
+    iothubi_mqtt_leave,
+    iothubi_mqtt_lost
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
 #endif
-#undef IOTHUBI_MQTT_VERBS
 
 /* Without IOTHUB_WEBSOCKET: none, and the creators say so. */
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)

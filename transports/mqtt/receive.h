@@ -251,7 +251,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
             return;
         }
     }
-    inbound->body = (unsigned char)feature->accept(client);
+    inbound->body = (unsigned char)feature->judge(client);
 }
 
 /* Hands size bytes to the piece callback. */
@@ -303,8 +303,6 @@ IOTHUBI_PRIVATE void iothubi_mqtt_arrived(struct iothubi_client *client)
     iothubi_inbound *inbound = &client->inbound;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         IOTHUBI_COUNT(client, received_skipped, 1);
-    } else if (inbound->body != IOTHUBI_BODY_IGNORED) {
-        IOTHUBI_COUNT(client, received, 1);
     }
     if (inbound->body != IOTHUBI_BODY_IGNORED) {
         iothubi_mqtt_feature(client)->deliver(client);
@@ -357,7 +355,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_receiver_next(struct iothubi_client *client)
     }
     for (i = 0; i < IOTHUBI_FEATURES && out == IOTHUBI_MQTT_OUT_NOTHING && client->mqtt.connected; ++i) {
         if (client->feature[i] != NULL) {
-            out = client->feature[i]->next(client);
+            out = client->feature[i]->pick(client);
         }
     }
     return out;
@@ -377,7 +375,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_write(iothubi_writer *writer, const s
         iothubi_mqtt_write_packet(writer, out == IOTHUBI_MQTT_OUT_SUBSCRIBE ? IOTHUBI_MQTT_SUBSCRIBE : IOTHUBI_MQTT_UNSUBSCRIBE,
             iothubi_mqtt_write_filters, client);
     } else {
-        iothubi_mqtt_feature_of_packet(client, out)->write(writer, client);
+        iothubi_mqtt_feature_of_packet(client, out)->put(writer, client);
     }
 }
 
@@ -391,7 +389,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_taken(struct iothubi_client *client, 
         subscriptions->left = 1;
         subscriptions->granted = (unsigned char)(subscriptions->granted & ~(unsigned int)subscriptions->leaving);
     } else {
-        iothubi_mqtt_feature_of_packet(client, out)->taken(client, out, size);
+        iothubi_mqtt_feature_of_packet(client, out)->sent(client, out, size);
     }
 }
 
@@ -410,7 +408,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_timers(const struct iothubi_client *c
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {
-            client->feature[i]->timers(client, timer);
+            client->feature[i]->times(client, timer);
         }
     }
 }
@@ -420,7 +418,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_due(struct iothubi_client *client, in
     if (what == IOTHUBI_DUE_SUBSCRIBE) {
         client->subscriptions.refused = 0;
     } else {
-        client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->due(client, what);
+        client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->expire(client, what);
     }
 }
 
@@ -434,7 +432,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
     }
     for (i = 0; i < IOTHUBI_FEATURES; ++i) {
         if (client->feature[i] != NULL) {
-            client->feature[i]->lost(client);
+            client->feature[i]->forget(client);
         }
     }
     client->inbound.map.bytes = NULL;
@@ -447,7 +445,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_lost(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_mqtt_receiver_confirm(struct iothubi_client *client, iothubi_record *record, int status)
 {
     if (client->feature[IOTHUBI_FEATURE_TWIN] != NULL) {
-        client->feature[IOTHUBI_FEATURE_TWIN]->confirm(client, record, status);
+        client->feature[IOTHUBI_FEATURE_TWIN]->finish(client, record, status);
     }
 }
 

@@ -95,11 +95,13 @@ IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
         IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback = iothubi_message_handler(client, &context);
         answer = IOTHUBMESSAGE_ABANDONED;
         if (callback != NULL) {                  /* it may have been given up while the body came */
+            IOTHUBI_COUNT(client, received, 1);
             IOTHUB_UNLOCK();
             answer = callback((IOTHUB_MESSAGE_HANDLE)inbound->handle, context);
             IOTHUB_LOCK();
         }
     }
+    IOTHUBI_COUNT(client, received, inbound->body == IOTHUBI_BODY_IN_PIECES);
     held = iothubi_mailbox_find(client->mailbox, (IOTHUB_MESSAGE_HANDLE)inbound->handle);
     if (answer != IOTHUBMESSAGE_ASYNC_ACK && held != NULL) {
         iothubi_message_settle(client, held, answer == IOTHUBMESSAGE_ACCEPTED);

@@ -176,9 +176,13 @@ IOTHUBI_PRIVATE void iothubi_method_hand_over(struct iothubi_client *client, con
 IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    if (inbound->body == IOTHUBI_BODY_WHOLE && client->methods->way != NULL) {
-        client->methods->way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
-    } else if (inbound->body != IOTHUBI_BODY_IN_PIECES) { /* it cannot be taken, or was given up while the body came */
+    iothubi_method_way way = client->methods->way;
+    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL) {
+        IOTHUBI_COUNT(client, received, 1);
+        way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
+        IOTHUBI_COUNT(client, received, 1);
+    } else {                                     /* it cannot be taken, or was given up while the body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
     }

@@ -13,9 +13,11 @@ IOTHUBI_PRIVATE void iothubi_twin_tell(const iothubi_twin_reader *reader, int pr
 {
     IOTHUB_UNLOCK();
     if (properties) {
-        ((IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)reader->callback)((IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)state, bytes, size, reader->context);
+        IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK callback = (IOTHUB_CLIENT_PROPERTIES_RECEIVED_CALLBACK)reader->callback;
+        callback((IOTHUB_CLIENT_PROPERTY_PAYLOAD_TYPE)state, bytes, size, reader->context);
     } else {
-        ((IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)reader->callback)((DEVICE_TWIN_UPDATE_STATE)state, bytes, size, reader->context);
+        IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback = (IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK)reader->callback;
+        callback((DEVICE_TWIN_UPDATE_STATE)state, bytes, size, reader->context);
     }
     IOTHUB_LOCK();
 }
@@ -82,13 +84,13 @@ IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int
 /* The end of a reported state; without a record: of those who wait for a document. */
 IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi_record *record, int status)
 {
-    iothubi_function callback;
+    IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback;
     void *context;
     if (record == NULL) {
         iothubi_twin_tell_waiting(client, NULL, 0);
         return;
     }
-    callback = record->callback;
+    callback = (IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)record->callback;
     context = record->context;
     client->twin->reported = 0;
     if (record == client->outbox.records + client->outbox.first) {
@@ -97,7 +99,7 @@ IOTHUBI_PRIVATE void iothubi_twin_confirm(struct iothubi_client *client, iothubi
     iothubi_outbox_done(&client->outbox, record);
     if (callback != NULL) {
         IOTHUB_UNLOCK();
-        ((IOTHUB_CLIENT_REPORTED_STATE_CALLBACK)callback)(status, context);
+        callback(status, context);
         IOTHUB_LOCK();
     }
 }
@@ -152,6 +154,7 @@ IOTHUBI_PRIVATE void iothubi_twin_deliver(struct iothubi_client *client)
     if (!patch && !iothubi_twin_document(twin)) {
         return;
     }
+    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED);
     if (patch && inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_twin_ask(twin);
         return;
