@@ -4241,7 +4241,7 @@ enum {
 };
 
 /* What a call of a stream moved, of size bytes at most. */
-IOTHUBI_PRIVATE int iothubi_stream_moved(int answer, unsigned int size)
+IOTHUBI_APART int iothubi_stream_moved(int answer, unsigned int size)
 {
     return answer < 0 ? (int)IOTHUBI_STREAM_DEAD : (unsigned int)answer > size ? (int)IOTHUBI_STREAM_CONTRACT : answer;
 }
@@ -4336,7 +4336,7 @@ IOTHUBI_PRIVATE void iothubi_http_head_begin(iothubi_http_head *head)
     IOTHUB_MEMSET(head, 0, sizeof *head);
 }
 
-IOTHUBI_PRIVATE int iothubi_http_lower(int c)
+IOTHUBI_APART int iothubi_http_lower(int c)
 {
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
@@ -4738,7 +4738,7 @@ IOTHUB_DEF const IOTHUB_IO *IoTHub_HttpProxyBegin(IOTHUB_HTTP_PROXY *proxy, cons
 #define IOTHUBI_SHA1_SIZE 20u
 
 /* A byte of the padded message (section 4): the message, 80, zeros, its length in bits as the last eight bytes. */
-IOTHUBI_PRIVATE uint32_t iothubi_sha1_byte(const unsigned char *bytes, size_t size, size_t padded, size_t index)
+IOTHUBI_APART uint32_t iothubi_sha1_byte(const unsigned char *bytes, size_t size, size_t padded, size_t index)
 {
     if (index < size) {
         return bytes[index];
@@ -5694,7 +5694,9 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             size -= sizeof(iothubi_kept);
             break;
         }
-        session->reported_waits |= record->kind == IOTHUBI_RECORD_OF_REPORTED; /* one at a time */
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            session->reported_waits = 1;         /* one at a time */
+        }
     }
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }
@@ -7474,7 +7476,8 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        && (client->receiver == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
+            && client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -7771,8 +7774,11 @@ IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
     while (iothubi_map_next(map, &at, &entry)) {
         arrays += entry.tag == IOTHUBI_PROPERTY_APPLICATION ? 2u * sizeof(char *) : 0;
     }
-    if (inbound->missing != 0 || inbound->total > room) {
-        inbound->missing += inbound->total > room ? (size_t)inbound->total - room : 0;
+    if (inbound->total > room) {                 /* where size_t has 16 bits a body may have more */
+        uint32_t missing = inbound->total - (uint32_t)room;
+        inbound->missing += missing < (uint32_t)(IOTHUBI_SIZE_MAXIMUM / 2u) ? (size_t)missing : IOTHUBI_SIZE_MAXIMUM / 2u;
+    }
+    if (inbound->missing != 0) {
         map->room = map->used;
         return 0;
     }
@@ -9854,7 +9860,7 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
 {
     unsigned int index = request <= IOTHUBI_OUTBOX_ID_LAST ? iothubi_outbox_index(&client->outbox, (unsigned int)request) : client->outbox.count;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, index < client->outbox.count ? index : 0);
-    int status = client->inbound.status;
+    int status = (int)client->inbound.status;
     if (index >= client->outbox.count || record->kind != IOTHUBI_RECORD_OF_REPORTED || record->state != IOTHUBI_RECORD_SENT) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
@@ -9879,7 +9885,7 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
     } else if (twin->get != IOTHUBI_GET_ASKED || request != iothubi_twin_request(twin)) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
     } else if (inbound->status != 200) {
-        iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
+        iothubi_twin_no_document(client, (int)inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
         twin->get = IOTHUBI_GET_ARRIVING;        /* however slowly: the link's own deadlines watch over it now */

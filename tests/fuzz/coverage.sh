@@ -4,7 +4,7 @@
 set -eu
 work=$1/coverage
 shift
-[ $# -gt 0 ] || set -- parser connection_string client
+[ $# -gt 0 ] || set -- parser connection_string json client
 rm -rf "$work"
 mkdir -p "$work"
 flags="-O0 -g -fprofile-instr-generate -fcoverage-mapping"

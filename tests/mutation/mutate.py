@@ -340,6 +340,8 @@ SEES = {
     "vectors retry": "retry", "unit retry": "retry", "vectors mqtt_codec": "bytes codec", "unit mqtt_codec": "bytes codec",
     "vectors identity": "bytes text identity", "unit identity": "bytes text identity",
     "vectors message": "bytes text error message", "unit message": "bytes text error message",
+    "vectors json": "bytes text json", "unit json": "bytes text json",
+    "vectors properties": "bytes text json error message properties", "unit properties": "bytes text json error message properties",
 }
 
 

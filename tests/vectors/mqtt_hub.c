@@ -135,7 +135,7 @@ static const unsigned char *publish(size_t *size)
 {
     iothubi_record *record = NULL;
     *size = 0;
-    CHECK_NUMBER(iothubi_mqtt_add(&client, message, &record, &missing), IOTHUB_CODE_NONE);
+    CHECK_NUMBER(iothubi_mqtt_add(&client, message, IOTHUBI_RECORD_OF_EVENT, &record, &missing), IOTHUB_CODE_NONE);
     if (record == NULL) {
         return text;
     }
@@ -186,9 +186,9 @@ static void full(void)
     compose("x");
     for (row = 0; row < COUNT(rooms); ++row) {
         begin(X509, rooms[row].capacity);
-        CHECK_NUMBER(iothubi_mqtt_add(&client, message, &record, &missing), rooms[row].first);
+        CHECK_NUMBER(iothubi_mqtt_add(&client, message, IOTHUBI_RECORD_OF_EVENT, &record, &missing), rooms[row].first);
         CHECK_NUMBER(missing, rooms[row].missing);
-        CHECK_NUMBER(iothubi_mqtt_add(&client, message, &record, &missing), rooms[row].second);
+        CHECK_NUMBER(iothubi_mqtt_add(&client, message, IOTHUBI_RECORD_OF_EVENT, &record, &missing), rooms[row].second);
     }
 }
 

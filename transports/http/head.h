@@ -18,7 +18,7 @@ enum {
 };
 
 /* What a call of a stream moved, of size bytes at most. */
-IOTHUBI_PRIVATE int iothubi_stream_moved(int answer, unsigned int size)
+IOTHUBI_APART int iothubi_stream_moved(int answer, unsigned int size)
 {
     return answer < 0 ? (int)IOTHUBI_STREAM_DEAD : (unsigned int)answer > size ? (int)IOTHUBI_STREAM_CONTRACT : answer;
 }
@@ -113,7 +113,7 @@ IOTHUBI_PRIVATE void iothubi_http_head_begin(iothubi_http_head *head)
     IOTHUB_MEMSET(head, 0, sizeof *head);
 }
 
-IOTHUBI_PRIVATE int iothubi_http_lower(int c)
+IOTHUBI_APART int iothubi_http_lower(int c)
 {
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }

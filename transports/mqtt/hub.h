@@ -553,7 +553,8 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING)))) {
+        && (client->receiver == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
+            && client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;

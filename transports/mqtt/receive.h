@@ -219,8 +219,11 @@ IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
     while (iothubi_map_next(map, &at, &entry)) {
         arrays += entry.tag == IOTHUBI_PROPERTY_APPLICATION ? 2u * sizeof(char *) : 0;
     }
-    if (inbound->missing != 0 || inbound->total > room) {
-        inbound->missing += inbound->total > room ? (size_t)inbound->total - room : 0;
+    if (inbound->total > room) {                 /* where size_t has 16 bits a body may have more */
+        uint32_t missing = inbound->total - (uint32_t)room;
+        inbound->missing += missing < (uint32_t)(IOTHUBI_SIZE_MAXIMUM / 2u) ? (size_t)missing : IOTHUBI_SIZE_MAXIMUM / 2u;
+    }
+    if (inbound->missing != 0) {
         map->room = map->used;
         return 0;
     }

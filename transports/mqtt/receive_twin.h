@@ -109,7 +109,7 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
 {
     unsigned int index = request <= IOTHUBI_OUTBOX_ID_LAST ? iothubi_outbox_index(&client->outbox, (unsigned int)request) : client->outbox.count;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, index < client->outbox.count ? index : 0);
-    int status = client->inbound.status;
+    int status = (int)client->inbound.status;
     if (index >= client->outbox.count || record->kind != IOTHUBI_RECORD_OF_REPORTED || record->state != IOTHUBI_RECORD_SENT) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
@@ -134,7 +134,7 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
     } else if (twin->get != IOTHUBI_GET_ASKED || request != iothubi_twin_request(twin)) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
     } else if (inbound->status != 200) {
-        iothubi_twin_no_document(client, inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
+        iothubi_twin_no_document(client, (int)inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
         twin->get = IOTHUBI_GET_ARRIVING;        /* however slowly: the link's own deadlines watch over it now */

@@ -159,7 +159,9 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             size -= sizeof(iothubi_kept);
             break;
         }
-        session->reported_waits |= record->kind == IOTHUBI_RECORD_OF_REPORTED; /* one at a time */
+        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+            session->reported_waits = 1;         /* one at a time */
+        }
     }
     return size < IOTHUBI_IO_MAXIMUM ? size : IOTHUBI_IO_MAXIMUM; /* of one large message, the rest comes with the next promise */
 }

@@ -8,7 +8,7 @@
 #define IOTHUBI_SHA1_SIZE 20u
 
 /* A byte of the padded message (section 4): the message, 80, zeros, its length in bits as the last eight bytes. */
-IOTHUBI_PRIVATE uint32_t iothubi_sha1_byte(const unsigned char *bytes, size_t size, size_t padded, size_t index)
+IOTHUBI_APART uint32_t iothubi_sha1_byte(const unsigned char *bytes, size_t size, size_t padded, size_t index)
 {
     if (index < size) {
         return bytes[index];
