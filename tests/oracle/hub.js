@@ -19,7 +19,7 @@ class LocalHub {
 
   take(event) {
     this.events.push(event);
-    for (const waiter of this.waiters) waiter();
+    for (const waiter of [...this.waiters]) waiter();
   }
 
   // The first event from position `since` on that has these fields.
@@ -38,14 +38,31 @@ class LocalHub {
     });
   }
 
-  command(line) { this.child.stdin.write(`${line}\n`); }
+  // Answers the event "ok"; throws for "error". One command at a time.
+  async command(line) {
+    const since = this.events.length;
+    const said = this.events.length;
+    this.child.stdin.write(`${line}\n`);
+    const shown = line.trim().slice(0, 200);
+    const isAnswer = ({ event, command }) => (event === 'ok' || event === 'error') && command.startsWith(shown);
+    const answer = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the hub did not answer "${shown}"`)), PATIENCE_MS);
+      const check = () => {
+        const found = this.events.slice(said).find(isAnswer);
+        if (!found) return;
+        clearTimeout(timer);
+        this.waiters.delete(check);
+        resolve(found);
+      };
+      this.waiters.add(check);
+      check();
+    });
+    if (answer.event === 'error') throw new Error(`${line}: ${answer.reason}`);
+    return { ...answer, since };
+  }
 
   // Everything that the hub has reported so far is in `events` afterwards: its answer comes behind it.
-  async settle() {
-    const since = this.events.length;
-    this.command('faults');
-    await this.waitFor({ event: 'ok' }, since);
-  }
+  async settle() { await this.command('faults'); }
 
   async stop() {
     this.child.stdin.end();

@@ -10,7 +10,14 @@ const { Switches } = require('./switches');
 const { makeIdentity, describeFromOption, randomKey, checkKey } = require('./identities');
 const { serverChain, temporaryDirectory } = require('./certs');
 const { createListener } = require('./listener');
+const { createProxy } = require('./proxy');
+const { serveAny } = require('./protocols/choose');
 const { serveMqtt } = require('./protocols/mqtt');
+const { upgrader } = require('./protocols/websocket');
+const { serveAmqp } = require('./service/amqp');
+const { serveHttp } = require('./service/http');
+
+const OWNER = 'iothubowner'; // the policy with all rights that a real hub has from its creation
 
 function readFile(option, file) {
   try {
@@ -55,8 +62,8 @@ function addIdentities(hub, options, keyFor) {
   }
 }
 
-function readPolicies(texts) {
-  const policies = new Map(texts.map(nameAndValue));
+function readPolicies(texts, keyFor) {
+  const policies = new Map(texts.length > 0 ? texts.map(nameAndValue) : [[OWNER, keyFor(`policy ${OWNER}`)]]);
   for (const [name, key] of policies) checkKey(`policy ${name}`, key);
   return policies;
 }
@@ -74,27 +81,35 @@ function serverCertificates(options, state) {
   return { ...made, clientCa, tls12Only: options.tls12 };
 }
 
-function readyEvent(hub, options, address, caFile) {
-  const hostName = `${hub.name}:${address.port}`;
-  const strings = [...hub.identities.values()].map((identity) => [identity.id, identity.connectionString(hostName)]);
+function readyEvent(hub, addresses, proxy, caFile) {
+  hub.hostName = `${hub.name}:${addresses[0].port}`;
+  const [policy, key] = [...hub.policies][0];
   return {
-    event: 'ready', address: address.address, port: address.port, hubName: hub.name, ca: path.resolve(caFile), connectionStrings: Object.fromEntries(strings),
+    event: 'ready', address: addresses[0].address, port: addresses[0].port, alsoPorts: addresses.slice(1).map(({ port }) => port), proxyPort: proxy?.address().port ?? null, hubName: hub.name,
+    ca: path.resolve(caFile), connectionStrings: hub.connectionStrings(), service: `HostName=${hub.name};SharedAccessKeyName=${policy};SharedAccessKey=${key}`,
   };
 }
 
-function makeHub(options, report, state) {
+// Every port speaks every protocol; the first bytes tell which.
+function protocolsOf(hub) {
+  const mqtt = serveMqtt(hub);
+  const amqp = serveAmqp(hub);
+  return serveAny(hub, { mqtt, amqp, http: serveHttp(hub, upgrader(hub, { mqtt, amqp })) });
+}
+
+function makeHub(options, report, keyFor) {
   const hub = new Hub({
     name: options.hubName,
     faults: withSettings(new Faults(), options.faults),
     switches: withSettings(new Switches(), options.switches),
-    policies: readPolicies(options.policies),
+    policies: readPolicies(options.policies, keyFor),
     report,
   });
-  addIdentities(hub, options, keyKeeper(state));
+  addIdentities(hub, options, keyFor);
   return hub;
 }
 
-function listen(server, { port, listen: address }) {
+function listen(server, port, address) {
   return new Promise((resolve, reject) => {
     server.on('error', (error) => reject(error.code === 'EADDRINUSE'
       ? new Error(`port ${port} is in use; --port 0 takes any free one`)
@@ -119,16 +134,25 @@ function stateDirectory(options) {
 // A RangeError is wrong use; any other error says why the hub cannot start.
 async function startEmulator(options, report) {
   const state = stateDirectory(options);
-  const hub = makeHub(options, report, state);
+  const hub = makeHub(options, report, keyKeeper(state));
   const certificates = serverCertificates(options, state);
-  const server = createListener({ certificates, hub, serve: serveMqtt(hub) });
-  await listen(server, options);
-  const ready = readyEvent(hub, options, server.address(), certificates.caFile);
+  const serve = protocolsOf(hub);
+  const ports = [options.port, ...options.alsoPorts];
+  const servers = ports.map(() => createListener({ certificates, hub, serve }));
+  const proxy = options.proxy && createProxy({ login: options.proxy.login, report: hub.report });
   const stop = () => {
-    hub.closeAll('the hub stops');
-    server.close();
+    hub.stop();
+    servers.forEach((server) => server.close());
+    proxy?.stop();
   };
-  return { hub, ready, stop };
+  try {
+    for (const [i, server] of servers.entries()) await listen(server, ports[i], options.listen);
+    if (proxy) await listen(proxy, options.proxy.port, options.listen);
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return { hub, ready: readyEvent(hub, servers.map((server) => server.address()), proxy, certificates.caFile), stop };
 }
 
 module.exports = { startEmulator };

@@ -1,33 +1,76 @@
 'use strict';
-// The hub itself: identities, who is connected, what telemetry came in. It knows no protocol.
+// The hub itself: identities, who is connected, what telemetry came in, what is sent to devices. It knows no protocol.
 
+const { randomUUID } = require('crypto');
 const { verifySas, verifyCertificate, sameHost } = require('./auth');
-const { checkKey } = require('./identities');
+const { checkKey, newEtag, makeIdentity, describeFromOption } = require('./identities');
+const { Mailbox } = require('./mailbox');
+const { Calls } = require('./methods');
+const { Twin } = require('./twin');
+const { Feedback } = require('./feedback');
+const { messageSize, textOf } = require('./message');
 
 // IoT Hub: 256 KB, counting body, system property values, application property names and values.
 const MESSAGE_SIZE_MAX = 262144;
 
-const nowSeconds = () => Date.now() / 1000;
+const INPUT_NAME = /^[A-Za-z0-9_\-.]{1,128}$/;
 
-function messageSize({ body, system, properties }) {
-  const length = (text) => Buffer.byteLength(text ?? '');
-  const systemSize = Object.values(system).reduce((sum, value) => sum + length(value), 0);
-  const propertySize = Object.entries(properties).reduce((sum, [name, value]) => sum + length(name) + length(value), 0);
-  return body.length + systemSize + propertySize;
-}
+const nowSeconds = () => Date.now() / 1000;
 
 class Hub {
   // `report` takes every event; see report.js for what they look like.
   constructor({ name, faults, switches, report, policies = new Map() }) {
-    Object.assign(this, { name, faults, switches, report, policies });
+    Object.assign(this, { name, faults, switches, policies });
+    this.listeners = new Set(); // others who take every event
+    this.report = (event) => {
+      report(event);
+      for (const take of this.listeners) take(event);
+    };
     this.identities = new Map();
     this.connections = new Set();
     this.connectionCount = 0;
+    this.routes = []; // module outputs that are inputs of modules: { from, output, to, input }
+    this.callCount = 0;
+    this.results = new Map(); // number of a call -> promise of its event
+    this.feedback = new Feedback(() => switches.get('feedback-delay'));
     this.expiredSignatures = new Set(); // tokens that the fault expire-tokens=now ended
     faults.on('change', (fault, value) => { if (fault === 'expire-tokens' && value === 'now') this.expireTokens(); });
   }
 
-  add(identity) { this.identities.set(identity.id, identity); }
+  add(identity) {
+    identity.mailbox = new Mailbox({
+      limits: () => ({ queue: this.switches.get('c2d-queue'), deliveries: this.switches.get('c2d-deliveries'), lockS: this.switches.get('c2d-lock') }),
+      report: (event, fields) => this.report({ event, identity: identity.id, ...fields }),
+      ended: (message, outcome) => this.feedback.messageEnded(identity, message, outcome),
+    });
+    identity.calls = new Calls();
+    this.identities.set(identity.id, identity);
+  }
+
+  // What the registry keeps of `identity`, from `written`; a connection whose login is no longer valid goes on until it ends.
+  update(identity, written) {
+    Object.assign(identity.registry, { statusReason: written.registry.statusReason, edge: written.registry.edge, etag: newEtag() });
+    identity.auth = written.auth;
+    if (identity.enabled !== written.enabled) identity.registry.statusUpdated = new Date().toISOString();
+    if (written.enabled) this.enable(identity.id);
+    else this.disable(identity.id);
+  }
+
+  // A device takes its modules along.
+  remove(id) {
+    const { moduleId } = this.need(id);
+    const gone = [...this.identities.values()].filter((each) => each.id === id || (moduleId === null && each.deviceId === id));
+    for (const identity of gone) {
+      identity.connection?.close(`${id} was deleted`);
+      this.retire(identity);
+      this.identities.delete(identity.id);
+    }
+  }
+
+  retire({ mailbox, calls }) {
+    mailbox.stop();
+    calls.stop();
+  }
 
   // A module is usable only while its device is.
   isEnabled(identity) {
@@ -44,6 +87,12 @@ class Hub {
     if (!this.isEnabled(identity)) return { ok: false, reason: `${id} is disabled`, disabled: true };
     const verdict = identity.auth.type === 'sas' ? this.verifyToken(identity, token) : verifyCertificate(certificate, identity);
     return verdict.ok ? { ...verdict, identity } : verdict;
+  }
+
+  // The service side: a token of a hub policy, for the whole hub.
+  authenticateService(token) {
+    const verdict = verifySas(token, { hubName: this.name, acceptPort: true, path: [], keys: [], policies: this.policies, now: nowSeconds(), toleranceS: this.switches.get('clock-tolerance') });
+    return verdict.ok || !/names no device/.test(verdict.reason) ? verdict : { ok: false, reason: 'the token is not one of a hub policy (skn)' };
   }
 
   verifyToken(identity, token) {
@@ -64,23 +113,86 @@ class Hub {
   attach(identity, connection) {
     if (identity.connection) identity.connection.close(`another connection of ${identity.id} took over (the hub logs 400027)`);
     identity.connection = connection;
+    identity.registry.connectionUpdated = new Date().toISOString();
   }
 
   detach(identity, connection) {
-    if (identity.connection === connection) identity.connection = null;
+    if (identity.connection !== connection) return;
+    identity.connection = null;
+    identity.registry.connectionUpdated = new Date().toISOString();
   }
 
   // `origin` is { connection, qos, dup, packetId }, whatever the protocol knows. Answers false for a message over the limit.
   takeTelemetry(identity, message, origin) {
     if (messageSize(message) > MESSAGE_SIZE_MAX) return false;
     identity.messages += 1;
-    const text = message.body.toString('utf8');
-    const isText = Buffer.from(text, 'utf8').equals(message.body);
+    identity.registry.lastActivity = new Date().toISOString();
+    const text = textOf(message.body);
     this.report({
       event: 'telemetry', identity: identity.id, sequence: identity.messages, body: message.body.toString('base64'),
-      ...(isText ? { text } : {}), system: message.system, properties: message.properties, ...origin,
+      ...(text === undefined ? {} : { text }), system: message.system, properties: message.properties, ...origin,
     });
+    this.routeOutput(identity, message);
     return true;
+  }
+
+  // What an Edge hub does with its routes.
+  routeOutput(identity, message) {
+    const output = message.system['output-name'];
+    for (const route of this.routes.filter((each) => each.from === identity.id && each.output === output)) {
+      const { 'output-name': gone, ...system } = message.system;
+      const origin = { 'connection-device-id': identity.deviceId, 'connection-module-id': identity.moduleId };
+      try {
+        this.sendInput(route.to, route.input, { ...message, system: { ...system, ...origin } });
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.report({ event: 'notice', identity: route.to, reason: `a routed message is lost: ${error.message}` });
+      }
+    }
+  }
+
+  // ---- What goes to devices and modules; each throws a RangeError for what cannot be done
+
+  sendC2d(id, message) {
+    if (this.need(id).moduleId !== null) throw new RangeError(`${id} is a module; cloud-to-device messages go to devices, "input" to modules`);
+    return this.need(id).mailbox.put(message);
+  }
+
+  sendInput(id, input, message) {
+    if (this.need(id).moduleId === null) throw new RangeError(`${id} is a device; inputs are of modules`);
+    if (!INPUT_NAME.test(input)) throw new RangeError(`"${input}" is not the name of an input`);
+    return this.need(id).mailbox.put({ ...message, input });
+  }
+
+  addRoute(from, output, to, input) {
+    if (this.need(from).moduleId === null || this.need(to).moduleId === null) throw new RangeError('a route goes from a module to a module (DEVICE/MODULE)');
+    if (!INPUT_NAME.test(input)) throw new RangeError(`"${input}" is not the name of an input`);
+    this.routes.push({ from, output, to, input });
+  }
+
+  // Calls a method and reports how it ends; answers the number of the call.
+  callMethod(id, call) {
+    const { calls } = this.need(id);
+    this.callCount += 1;
+    const number = this.callCount;
+    const about = { event: 'method-result', call: number, identity: id, name: call.name };
+    const result = calls.call(call).then(
+      ({ status, body }) => ({ ...about, status, body: body.toString('base64'), text: textOf(body) }),
+      (error) => ({ ...about, error: error.errorCode ?? 500000, reason: error.message }),
+    ).then((event) => {
+      this.results.delete(number);
+      this.report(event);
+      return event;
+    });
+    this.results.set(number, result);
+    return number;
+  }
+
+  // The event method-result of a call that was made just now.
+  resultOf(number) { return this.results.get(number); }
+
+  errorBody(errorCode, message) {
+    return { errorCode, message, trackingId: randomUUID().replace(/-/g, '').toUpperCase(), timestampUtc: new Date().toISOString(), info: null };
   }
 
   expireTokens() {
@@ -123,8 +235,48 @@ class Hub {
     identity.auth = { type: 'sas', keys: [key] };
   }
 
+  connectionStrings() {
+    return Object.fromEntries([...this.identities.values()].map((identity) => [identity.id, identity.connectionString(this.hostName ?? this.name)]));
+  }
+
+  // Answers its connection string.
+  addDescribed(text) {
+    const id = text.split(',')[0];
+    const identity = makeIdentity(describeFromOption(text, id.includes('/')));
+    if (this.identities.has(id)) throw new RangeError(`${id} exists already`);
+    if (identity.moduleId !== null && !this.identities.has(identity.deviceId)) throw new RangeError(`there is no device "${identity.deviceId}"`);
+    this.add(identity);
+    return identity.connectionString(this.hostName ?? this.name);
+  }
+
+  newTwin(id) {
+    const identity = this.need(id);
+    const { modelId, desiredChanged } = identity.twin;
+    identity.twin = Object.assign(new Twin(), { modelId, desiredChanged });
+  }
+
+  // Puts filters into the stored MQTT session of a client that is not connected, as if it had subscribed to them.
+  setSession(id, filters) {
+    const identity = this.need(id);
+    if (identity.connection) throw new RangeError(`${id} is connected`);
+    identity.session = { filters: new Map(filters.map((filter) => [filter, 1])), nextPacketId: 0, underWay: new Map() };
+  }
+
+  // Sends any PUBLISH to a connected client: what the real hub never would.
+  publishRaw(id, packet) {
+    const { connection } = this.need(id);
+    if (!connection?.publishRaw) throw new RangeError(`${id} is not connected`);
+    connection.publishRaw(packet);
+  }
+
   closeAll(reason) {
     for (const connection of [...this.connections]) connection.close(reason);
+  }
+
+  stop() {
+    this.closeAll('the hub stops');
+    for (const identity of this.identities.values()) this.retire(identity);
+    this.feedback.stop();
   }
 }
 

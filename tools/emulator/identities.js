@@ -3,6 +3,7 @@
 
 const crypto = require('crypto');
 const { decodeBase64 } = require('./auth');
+const { Twin } = require('./twin');
 
 // What IoT Hub allows in a device or module id, old and new documents together. No "/": it separates device and module.
 const ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}$/;
@@ -17,6 +18,10 @@ class Identity {
     this.messages = 0; // telemetry taken so far
     this.session = null; // what MQTT keeps for a client with clean session 0
     this.connection = null; // the one live connection
+    this.twin = new Twin();
+    this.mailbox = null; // set by the hub, as are `calls`
+    this.calls = null;
+    this.registry = { generationId: String(Date.now()), etag: newEtag(), statusReason: null, edge: false, statusUpdated: null, connectionUpdated: null, lastActivity: null };
   }
 
   get resourcePath() {
@@ -29,6 +34,8 @@ class Identity {
     return `HostName=${hostName};DeviceId=${this.deviceId}${module};${secret}`;
   }
 }
+
+const newEtag = () => crypto.randomBytes(6).toString('base64');
 
 const randomKey = () => crypto.randomBytes(32).toString('base64');
 
@@ -93,4 +100,4 @@ function describeFromOption(text, isModule) {
   return description;
 }
 
-module.exports = { Identity, makeIdentity, describeFromOption, randomKey, checkId, checkKey };
+module.exports = { Identity, makeIdentity, describeFromOption, randomKey, newEtag, checkId, checkKey, checkThumbprint };

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 'use strict';
-// The command line: starts the hub, prints its events, takes commands, stops in order.
+// The command line: starts the hub, prints its events, takes commands, stops in order; or is a tool for a hub that runs.
 
 const fs = require('fs');
 const path = require('path');
@@ -16,7 +16,7 @@ function fail(code, sentence) {
 
 function requireDependencies() {
   try {
-    require.resolve('mqtt-packet');
+    for (const name of ['mqtt-packet', 'rhea', 'ws']) require.resolve(name);
   } catch (error) {
     fail(EXIT.start, `its libraries are not installed; run: npm ci --prefix ${path.relative(process.cwd(), __dirname) || '.'}`);
   }
@@ -30,6 +30,8 @@ const { deviceCertificate } = require('./certs');
 const { checkId } = require('./identities');
 const { makeReport } = require('./report');
 const { runCommand } = require('./control');
+const { toolOf, runTool } = require('./cli');
+const { leaveWord } = require('./running');
 
 function makeDeviceCertificate(options) {
   const id = options.makeCertId;
@@ -64,6 +66,7 @@ async function run(options) {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.stdout.on('error', () => process.exit(EXIT.clean)); // whoever read the events is gone
+  leaveWord(emulator.ready);
   report(emulator.ready);
   if (options.control) readCommands(emulator.hub, stop);
 }
@@ -84,6 +87,11 @@ function readCommands(hub, stop) {
 
 async function main() {
   try {
+    const tool = toolOf(process.argv.slice(2));
+    if (tool) {
+      await runTool(...tool);
+      return;
+    }
     const options = parseOptions(process.argv.slice(2));
     if (options.help) process.stdout.write(helpText());
     else if (options.makeCertDirectory) makeDeviceCertificate(options);

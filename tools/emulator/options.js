@@ -12,12 +12,14 @@ const on = (name) => (options) => { options[name] = true; };
 
 const OPTIONS = {
   '--port': { value: 'N', take: (options, text) => { options.port = portNumber(text); }, help: 'TCP port; 0 takes any free one (default 8883)' },
+  '--also-port': { value: 'N', take: (options, text) => { options.alsoPorts.push(portNumber(text, '--also-port')); }, help: 'listen there, too: 443 and 5671 for programs whose ports are fixed; every port speaks every protocol; repeatable' },
   '--listen': { value: 'ADDRESS', take: set('listen'), help: 'address to listen on (default 127.0.0.1)' },
   '--hub-name': { value: 'NAME', take: (options, text) => { options.hubName = hostName(text); }, help: 'the name this hub believes to be its own, in user names and SAS tokens (default localhost)' },
   '--device': { value: 'ID[,key=BASE64|,thumbprint=HEX|,ca][,disabled]', take: append('devices'), help: 'a device; without any there is "device-1" with a random key; repeatable' },
   '--module': { value: 'DEVICE/MODULE[,...]', take: append('modules'), help: 'a module, written like a device; repeatable' },
   '--devices': { value: 'FILE', take: set('devicesFile'), help: 'JSON list of {"id", "key" | "keys" | "thumbprint" | "thumbprints" | "ca", "disabled"}' },
-  '--policy': { value: 'NAME=BASE64', take: append('policies'), help: 'a hub policy key, for tokens with "skn"; repeatable' },
+  '--policy': { value: 'NAME=BASE64', take: append('policies'), help: 'the key of a hub policy, for the service side and for tokens with "skn"; without any there is "iothubowner"; repeatable' },
+  '--proxy': { value: 'PORT[,USER:PASSWORD]', take: (options, text) => { options.proxy = proxyOf(text); }, help: 'also be an HTTP CONNECT proxy, on this port' },
   '--client-ca': { value: 'FILE', take: set('clientCa'), help: 'PEM of the CA that signed the certificates of devices with "ca"' },
   '--state': { value: 'DIR', take: set('state'), help: 'keep certificates and made-up keys here (default: a temporary directory, removed on exit)' },
   '--new-ca': { take: on('newCa'), help: 'make another root even when --state has one' },
@@ -42,17 +44,40 @@ const OPTIONS = {
 const COMMANDS = {
   'fault NAME=VALUE': 'set a fault; "off" as value ends it',
   faults: 'list the faults in force',
-  'drop-session ID': 'forget the stored session of a device or module',
+  'switch NAME=VALUE': 'decide an open point anew; what happened before stays',
+  'drop-session ID': 'forget the stored MQTT session of a device or module',
+  'set-session ID [FILTER,...]': 'give it a stored session with these subscriptions (a JSON list of texts), while it is not connected',
+  identities: 'list devices and modules; answers connectionStrings by id',
+  'add ID[,...]': 'add a device or module, written as for --device; answers connectionString',
+  'remove ID': 'remove it, a device with its modules, and close its connection',
   'kick ID': 'close its connection',
   'disable ID': 'disable it and close its connection (and those of its modules)',
   'enable ID': 'enable it again',
   'set-key ID BASE64': 'replace its key; an open connection stays',
+  'c2d DEVICE MESSAGE': 'send a cloud-to-device message; answers sequence, messageId',
+  'c2d-state ID': 'what waits for a device or module; answers waiting, last, messages',
+  'c2d-purge ID': 'throw away what waits; answers purged',
+  'input MODULE NAME MESSAGE': 'send a message to an input of a module; answers as c2d does',
+  'route MODULE OUTPUT MODULE NAME': 'from now on, what the first module sends to this output goes to that input of the second',
+  'twin ID': 'answers twin: tags, desired, reported, modelId',
+  'desired ID PATCH': 'merge JSON into the desired properties (null deletes); answers version',
+  'desired-replace ID JSON': 'the desired properties are this from now on; answers version',
+  'tags ID PATCH': 'merge JSON into the tags',
+  'new-twin ID': 'an empty twin with versions from 1, as after deleting and creating the device',
+  'method ID NAME [CALL]': 'call a direct method; answers call, and an event method-result with that call follows',
+  'publish ID PACKET': 'send any PUBLISH to a connected client',
   stop: 'stop the hub',
 };
 
-function portNumber(text) {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw new RangeError(`--port: "${text}" is not a port number`);
+function portNumber(text, option = '--port') {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw new RangeError(`${option}: "${text}" is not a port number`);
   return Number(text);
+}
+
+function proxyOf(text) {
+  const [, port, login] = /^([^,]*)(?:,(.+))?$/s.exec(text);
+  if (login !== undefined && !login.includes(':')) throw new RangeError(`--proxy: "${login}" is not USER:PASSWORD`);
+  return { port: portNumber(port, '--proxy'), login };
 }
 
 function hostName(text) {
@@ -76,7 +101,7 @@ function nameAndValue(text) {
 function parseOptions(args) {
   const options = {
     port: 8883, listen: '127.0.0.1', hubName: 'localhost', serverKey: 'ec', makeCertKey: 'ec',
-    devices: [], modules: [], policies: [], hostNames: [], faults: [], switches: [],
+    alsoPorts: [], devices: [], modules: [], policies: [], hostNames: [], faults: [], switches: [],
   };
   const words = args.flatMap((arg) => (/^--[a-z0-9-]+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg]));
   while (words.length > 0) takeOption(options, words);
@@ -102,12 +127,22 @@ function table(rows) {
 }
 
 function helpText() {
+  const { TOOLS } = require('./cli'); // which needs what needs this file
+  const toolRows = Object.entries(TOOLS).map(([name, { form, help }]) => [`${name} ${form}`.trim(), help]);
   const optionRows = Object.entries(OPTIONS).map(([name, { value, help }]) => [value ? `${name} ${value}` : name, help]);
   const faultRows = Object.entries(FAULTS).map(([name, { value, help }]) => [name, `${help} [${value.form}]`]);
   const switchRows = Object.entries(SWITCHES).map(([name, { value, initial, help }]) => [name, `${help} [${value.form}; default ${initial}]`]);
-  return `A local Azure IoT Hub: devices log in over MQTT and TLS as they would in the cloud, and their telemetry is printed.
+  return `A local Azure IoT Hub: devices log in over MQTT, MQTT over WebSocket and TLS as they would in the cloud; their telemetry
+is printed, messages, twins and methods work, and so does Microsoft's service SDK (HTTPS and AMQP).
 
-Usage: node main.js [options]
+Usage: node main.js [options]                 start a hub
+       node main.js TOOL [--port N] [--json] ...    do something with a hub that runs
+
+Tools:
+
+${table(toolRows)}
+
+Options:
 
 ${table(optionRows)}
 

@@ -17,7 +17,10 @@ const SYSTEM_NAMES = {
   diagid: 'diagnostic-id',
   diagctx: 'diagnostic-context',
   tracestate: 'tracestate',
+  cdid: 'connection-device-id',
+  cmid: 'connection-module-id',
 };
+const SHORT_NAMES = Object.fromEntries(Object.entries(SYSTEM_NAMES).map(([short, name]) => [name, short]));
 
 // A broken escape, or bytes that are not UTF-8, stay as they are: the hub does not lose a message over them.
 function percentDecode(text) {
@@ -50,4 +53,16 @@ function parseBag(text) {
 
 const systemName = (name) => (Object.hasOwn(SYSTEM_NAMES, name.slice(2)) ? SYSTEM_NAMES[name.slice(2)] : name);
 
-module.exports = { parseBag, percentDecode, SYSTEM_NAMES };
+// Half a surrogate pair cannot be encoded; it becomes U+FFFD, as everywhere in UTF-8.
+const percentEncode = (text) => encodeURIComponent(Buffer.from(text).toString()).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+// The other way round: system properties first, then those of the application. `null` stands without "=".
+function writeBag(system, properties) {
+  const pair = (name, value) => (value === null ? name : `${name}=${percentEncode(value)}`);
+  return [
+    ...Object.entries(system).map(([name, value]) => pair(`%24.${SHORT_NAMES[name] ?? name.replace(/^\$\./, '')}`, value)),
+    ...Object.entries(properties).map(([name, value]) => pair(percentEncode(name), value)),
+  ].join('&');
+}
+
+module.exports = { parseBag, writeBag, percentDecode, SYSTEM_NAMES };

@@ -25,4 +25,15 @@ const perSeconds = {
   },
 };
 
-module.exports = { number, choice, either, perSeconds };
+// "CODE" or "CODE/S": an error, with the seconds of its retry-after.
+const errorCode = {
+  form: 'CODE or CODE/S (an error from 400 to 599, retry-after S seconds)',
+  parse: (text) => {
+    const match = /^([45]\d\d)(?:\/(\d{1,5}))?$/.exec(text);
+    return match ? { status: Number(match[1]), retryAfterS: match[2] === undefined ? undefined : Number(match[2]) } : undefined;
+  },
+};
+
+const anyText = { form: 'a text', parse: (text) => (text === '' ? undefined : text) };
+
+module.exports = { errorCode, anyText, number, choice, either, perSeconds };

@@ -4,7 +4,9 @@
 const mqtt = require('mqtt-packet');
 const { MqttFrames } = require('./mqtt_frames');
 const { Acks } = require('./mqtt_acks');
-const { telemetryProperties, isKnownFilter, parseUserName } = require('./mqtt_topics');
+const { Deliveries } = require('./mqtt_deliveries');
+const { Requests } = require('./mqtt_requests');
+const { telemetryProperties, parseTopic, isKnownFilter, messageFilters, takesMethods, parseUserName } = require('./mqtt_topics');
 const { MESSAGE_SIZE_MAX } = require('../hub');
 
 const NOT_AUTHORIZED = 5;
@@ -15,6 +17,9 @@ const KEEP_ALIVE_CAP_S = 1767; // IoT Hub never waits longer than this, so a cli
 const PACKET_SIZE_MAX = MESSAGE_SIZE_MAX + 65535 + 4; // the largest message behind the longest topic
 const PIPELINE_WAIT_MS = 50; // fault refuse-pipelined: how long to look for bytes after CONNECT
 const TIMER_MAX_MS = 2 ** 31 - 1;
+
+// What parseTopic() finds -> method of MqttSession.
+const PUBLISH_HANDLERS = { telemetry: 'telemetry', 'twin-get': 'twinRequest', 'twin-patch': 'twinRequest', 'method-response': 'methodResponse' };
 
 const DISCONNECTED_IN_ORDER = 'the client sent DISCONNECT';
 
@@ -27,8 +32,8 @@ function connectProtocol(bytes) {
 
 class MqttSession {
   // `certificate` and `tls` are what the listener saw of the client.
-  constructor(link, hub, { certificate, tls }) {
-    Object.assign(this, { link, hub, certificate, tls });
+  constructor(link, hub, { certificate, tls, protocol = 'mqtt' }) {
+    Object.assign(this, { link, hub, certificate, tls, protocol });
     this.faults = hub.faults;
     this.number = link.number;
     this.stage = 'first'; // first -> deciding -> open -> closed
@@ -39,6 +44,7 @@ class MqttSession {
     this.waiting = []; // packets that came before CONNACK was sent
     this.filters = new Map();
     this.timers = new Map();
+    this.delayed = 0;
     this.frames = new MqttFrames(PACKET_SIZE_MAX);
     this.parser = mqtt.parser({ protocolVersion: 4 });
     this.parser.on('packet', (packet) => { this.parsed = packet; });
@@ -110,7 +116,7 @@ class MqttSession {
       case 'unsubscribe': this.unsubscribe(packet); break;
       case 'pingreq': this.ping(); break;
       case 'disconnect': this.disconnect(); break;
-      case 'puback': this.violation(`PUBACK for packet id ${packet.messageId}, which the hub did not send`); break;
+      case 'puback': this.deliveries.acknowledged(packet.messageId); break;
       case 'connect': this.violation('a second CONNECT'); break;
       default: this.violation(`a client must not send ${packet.cmd.toUpperCase()} here`);
     }
@@ -149,7 +155,7 @@ class MqttSession {
     this.stage = 'deciding';
     this.clientId = packet.clientId;
     this.report('connect', {
-      protocol: 'mqtt', clientId: packet.clientId, userName: packet.username ?? null, keepAlive: packet.keepalive,
+      protocol: this.protocol, clientId: packet.clientId, userName: packet.username ?? null, keepAlive: packet.keepalive,
       clean: packet.clean, will: packet.will !== undefined, password: packet.password !== undefined,
       clientCertificate: this.certificate !== null, tls: this.tls,
     });
@@ -191,6 +197,7 @@ class MqttSession {
       this.report('notice', { reason: 'the user name has no api-version' });
     }
     const token = packet.password === undefined ? null : packet.password.toString('utf8');
+    this.modelId = user.modelId;
     const login = this.hub.authenticate({ id: packet.clientId, hostName: user.hostName, token, certificate: this.certificate });
     if (!login.ok || !packet.will) return login;
     return this.willMessage(login.identity, packet.will) ? login : { ok: false, reason: `the will's topic "${packet.will.topic}" is not ${login.identity.id}'s telemetry topic, or its QoS is 2` };
@@ -210,22 +217,52 @@ class MqttSession {
     this.identity = identity;
     this.tokenSignature = signature ?? null;
     this.will = packet.will ? this.willMessage(identity, packet.will) : null;
+    if (this.modelId) identity.twin.modelId = this.modelId;
     this.hub.attach(identity, this);
     const sessionPresent = this.restoreSession(packet.clean);
+    this.requests = new Requests(this);
+    this.deliveries = new Deliveries(this, this.kept);
     this.send({ cmd: 'connack', returnCode: 0, sessionPresent });
     this.report('connack', { code: 0, sessionPresent });
     this.keepAliveMs = Math.min(packet.keepalive * 1.5, KEEP_ALIVE_CAP_S) * 1000;
     this.restartKeepAlive();
     if (expiry !== undefined) this.closeAtExpiry(expiry);
+    this.connectFeeds();
     for (const bytes of this.waiting.splice(0)) if (this.stage === 'open') this.handle(bytes);
   }
 
-  // With clean session 0 the hub keeps the subscriptions. Answers "session present".
+  // With clean session 0 the hub keeps the subscriptions and the packet ids under way. Answers "session present".
   restoreSession(clean) {
-    const kept = clean || this.faults.isOn('drop-session') ? null : this.identity.session;
-    if (kept) this.filters = kept.filters;
-    this.identity.session = clean ? null : { filters: this.filters };
-    return kept !== null;
+    const stored = clean || this.faults.isOn('drop-session') ? null : this.identity.session;
+    this.kept = stored ?? { filters: new Map(), nextPacketId: 0, underWay: new Map() };
+    this.filters = this.kept.filters;
+    this.identity.session = clean ? null : this.kept;
+    return stored !== null;
+  }
+
+  // What the hub sends of its own accord, as far as the client subscribed to it.
+  connectFeeds() {
+    const { mailbox, twin, calls } = this.identity;
+    mailbox.deliver = () => this.deliveries.pump();
+    twin.desiredChanged = (patch) => this.requests.desiredChanged(patch);
+    const subscribed = [...this.filters.keys()].some(takesMethods);
+    if (subscribed !== (calls.deliver !== null)) calls.attach(subscribed ? (call) => this.requests.call(call) : null);
+    this.deliveries.pump();
+  }
+
+  disconnectFeeds() {
+    const { mailbox, twin, calls } = this.identity;
+    mailbox.deliver = null;
+    twin.desiredChanged = () => {};
+    calls.attach(null);
+    this.deliveries.stop();
+    this.requests.stop();
+  }
+
+  // The QoS of messages to this client; undefined while it has not subscribed to them.
+  messageQos() {
+    const granted = messageFilters(this.identity).map((filter) => this.filters.get(filter)).filter((qos) => qos !== undefined);
+    return granted.length > 0 ? Math.max(...granted) : undefined;
   }
 
   // The hub cuts the connection when its token expires; MQTT 3.1.1 has no way to send a fresh one.
@@ -250,14 +287,27 @@ class MqttSession {
       this.violation(fault);
       return;
     }
-    const properties = telemetryProperties(this.identity, packet.topic);
-    if (!properties) {
-      this.unknownTopic(packet);
-      return;
-    }
+    const request = parseTopic(this.identity, packet.topic);
+    if (request) this[PUBLISH_HANDLERS[request.kind]](packet, request);
+    else this.unknownTopic(packet);
+  }
+
+  telemetry(packet, properties) {
     const origin = { qos: packet.qos, dup: packet.dup, packetId: packet.messageId ?? null, connection: this.number };
-    if (this.hub.takeTelemetry(this.identity, this.message(packet, properties), origin)) this.acks.message(packet.messageId ?? null);
-    else this.violation(`a message of more than ${MESSAGE_SIZE_MAX} bytes`);
+    const message = this.message(packet, properties);
+    if (!this.hub.takeTelemetry(this.identity, message, origin)) this.violation(`a message of more than ${MESSAGE_SIZE_MAX} bytes`);
+    else if (this.faults.isOn('poison') && message.body.includes(this.faults.get('poison'))) this.close('fault poison');
+    else this.acks.message(packet.messageId ?? null);
+  }
+
+  twinRequest(packet, request) {
+    if (packet.qos > 0) this.acks.message(packet.messageId);
+    this.requests.twinRequest(request, packet.payload);
+  }
+
+  methodResponse(packet, request) {
+    if (packet.qos > 0) this.acks.message(packet.messageId);
+    this.requests.methodResponse(request, packet.payload);
   }
 
   // What is wrong with a PUBLISH, whatever its topic.
@@ -294,7 +344,16 @@ class MqttSession {
       }
     }
     this.report('subscribe', { packetId: messageId, filters });
-    this.send({ cmd: 'suback', messageId, granted: filters.map(({ granted }) => granted) });
+    const disturbed = this.subackDisturbed(filters);
+    if (!disturbed || this.faults.get('suback') !== 'withhold') {
+      this.after(disturbed ? this.faults.get('suback-delay') ?? 0 : 0, () => this.send({ cmd: 'suback', messageId, granted: filters.map(({ granted }) => granted) }));
+    }
+    this.connectFeeds(); // a late SUBACK comes behind the first messages, which MQTT allows
+  }
+
+  subackDisturbed(filters) {
+    const only = this.faults.get('suback-filter');
+    return only === undefined || filters.some(({ filter }) => filter.includes(only));
   }
 
   // IoT Hub: QoS 2 is granted as 1, at most five subscriptions.
@@ -302,6 +361,7 @@ class MqttSession {
     const refusal = (name, text) => (this.hub.switches.get(name) === 'close' ? { close: text } : { granted: SUBSCRIPTION_REFUSED });
     if (!isKnownFilter(this.identity, filter)) return refusal('unknown-filter', `SUBSCRIBE to "${filter}", which the hub does not know`);
     if (!this.filters.has(filter) && this.filters.size >= SUBSCRIPTIONS_MAX) return refusal('sixth-subscription', `a sixth subscription, "${filter}"`);
+    if (this.faults.get('suback') === 'refuse' && this.subackDisturbed([{ filter }])) return { granted: SUBSCRIPTION_REFUSED };
     const granted = Math.min(qos, 1);
     this.filters.set(filter, granted);
     return { granted };
@@ -311,6 +371,7 @@ class MqttSession {
     unsubscriptions.forEach((filter) => this.filters.delete(filter));
     this.report('unsubscribe', { packetId: messageId, filters: unsubscriptions });
     this.send({ cmd: 'unsuback', messageId });
+    this.connectFeeds();
   }
 
   ping() {
@@ -346,6 +407,13 @@ class MqttSession {
     });
   }
 
+  // Several at a time, unlike those of setTimer().
+  after(ms, action) {
+    this.delayed += 1;
+    if (ms > 0) this.setTimer(`delayed ${this.delayed}`, ms, action);
+    else action();
+  }
+
   setTimer(name, ms, action) {
     clearTimeout(this.timers.get(name));
     this.timers.set(name, setTimeout(action, ms));
@@ -354,6 +422,12 @@ class MqttSession {
   // ---- Bytes out
 
   send(packet, written = () => {}) { this.write(mqtt.generate(packet), written); }
+
+  // Command "publish": as it is written, so the client sees what the hub never sends.
+  publishRaw({ topic, payload, qos, dup, retain, packetId }) {
+    this.send({ cmd: 'publish', topic, payload, qos, dup, retain, ...(qos > 0 ? { messageId: packetId } : {}) });
+    if (qos === 1) this.deliveries.expectAcknowledgement(packetId);
+  }
 
   sendPubacks(ids) {
     this.write(Buffer.concat(ids.map((messageId) => mqtt.generate({ cmd: 'puback', messageId }))));
@@ -383,11 +457,14 @@ class MqttSession {
 
   // No packet is looked at any more; the first reason stays.
   end(reason) {
+    if (this.stage === 'closed') return;
     this.stage = 'closed';
     this.closeReason = this.closeReason ?? reason;
     this.acks.stop();
     for (const timer of this.timers.values()) clearTimeout(timer);
-    if (this.identity) this.hub.detach(this.identity, this);
+    if (!this.identity) return;
+    this.disconnectFeeds();
+    this.hub.detach(this.identity, this);
   }
 
   closed() {

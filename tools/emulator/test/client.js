@@ -9,6 +9,7 @@ const mqtt = require('mqtt-packet');
 const { parseOptions } = require('../options');
 const { startEmulator } = require('../emulator');
 const { sign } = require('../auth');
+const { answerTo } = require('../control');
 
 const PATIENCE_MS = 4000;
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString('base64');
@@ -41,6 +42,13 @@ class TestHub {
       await sleep(5);
     }
     return this.of(name)[count - 1];
+  }
+
+  // A command as through --control; answers its event, which must be "ok" unless `expected` says otherwise.
+  command(line, expected = 'ok') {
+    const answer = answerTo(this.inner, line);
+    if (answer.event !== expected) throw new Error(`${line}: ${JSON.stringify(answer)}`);
+    return answer;
   }
 
   dial(options = {}) { return Client.open(this, options); }

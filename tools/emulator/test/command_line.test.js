@@ -153,6 +153,39 @@ test('wrong use: one sentence and exit code 2', () => {
   }
 });
 
+// A tool's standard output; it must end with `status`.
+function tool(status, ...args) {
+  const child = spawn(process.execPath, [MAIN, ...args]);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { text += data; });
+  return new Promise((resolve, reject) => { child.on('exit', (code) => (code === status ? resolve(text.trim()) : reject(new Error(`exit code ${code}: ${text}`)))); });
+}
+
+test('the tools: what a person does with a hub that runs', async () => {
+  const program = new Program('--json', '--control', '--device', `d,key=${KEY}`, '--module', `d/m,key=${KEY}`);
+  const { port, ca } = JSON.parse(await program.line(/"ready"/));
+  const at = ['--port', String(port)];
+  assert.match(await tool(0, 'devices', ...at), new RegExp(`^HostName=localhost:${port};DeviceId=d;Shared.*\nHostName=localhost:${port};DeviceId=d;ModuleId=m;Shared`));
+  assert.strictEqual(await tool(0, 'c2d', 'send', ...at, 'd', 'hello', 'a=b=c'), 'queued as message 1');
+  assert.strictEqual(await tool(0, 'input', 'send', ...at, 'd/m', 'in', 'hello'), 'queued as message 1');
+  assert.strictEqual(await tool(0, 'twin', 'set', ...at, 'd', '{"a":{"b":1}}'), 'desired properties are at version 2');
+  assert.deepStrictEqual(JSON.parse(await tool(0, 'twin', 'get', ...at, 'd')).desired, { a: { b: 1 }, $version: 2 });
+  assert.match(await tool(0, 'command', ...at, 'c2d-state', 'd'), /"size":5/);
+  assert.match(await tool(3, 'method', 'call', ...at, 'd', 'reboot', '{}'), /isn't online/);
+  assert.match(await tool(3, 'c2d', 'send', ...at, 'nobody', 'x'), /there is no device/);
+  assert.match(await tool(2, 'c2d', 'send', ...at, 'd'), /use: main.js c2d send .* DEVICE BODY/);
+  assert.match(await tool(2, 'twin', 'set', ...at, 'd', '{a}'), /is not JSON/);
+  assert.match(await tool(2, 'devices', '--port', '1'), /no hub runs on port 1/);
+  const follower = spawn(process.execPath, [MAIN, 'telemetry', '--json', ...at, 'd']);
+  Program.started.push({ child: follower });
+  const first = new Promise((resolve) => { follower.stdout.once('data', (data) => resolve(JSON.parse(data))); });
+  await new Promise((resolve) => { setTimeout(resolve, 600); });
+  await sendTo(port, ca, connectPacket(), publishPacket(1, { payload: 'seen' }), { cmd: 'disconnect' });
+  assert.strictEqual((await first).text, 'seen');
+  await program.end();
+  assert.match(await tool(2, 'devices', ...at), /no hub runs/);
+});
+
 test('a port in use, an unusable certificate: exit code 3', async () => {
   const taken = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => { taken.on('listening', resolve); });
@@ -193,7 +226,8 @@ test('--help names every option, fault, switch and command', () => {
   const { OPTIONS, COMMANDS } = require('../options');
   const { FAULTS } = require('../faults');
   const { SWITCHES } = require('../switches');
-  for (const name of [OPTIONS, FAULTS, SWITCHES, COMMANDS].flatMap(Object.keys)) assert.ok(stdout.includes(`  ${name}`), name);
+  const { TOOLS } = require('../cli');
+  for (const name of [TOOLS, OPTIONS, FAULTS, SWITCHES, COMMANDS].flatMap(Object.keys)) assert.ok(stdout.includes(`  ${name}`), name);
 });
 
 test('README.md has the same tables as --help', () => {
@@ -201,7 +235,9 @@ test('README.md has the same tables as --help', () => {
   const { OPTIONS, COMMANDS } = require('../options');
   const { FAULTS } = require('../faults');
   const { SWITCHES } = require('../switches');
+  const { TOOLS } = require('../cli');
   const rows = [
+    ...Object.entries(TOOLS).map(([name, { form, help }]) => [`\`${`${name} ${form}`.trim()}\``, help]),
     ...Object.entries(OPTIONS).map(([name, { value, help }]) => [`\`${value ? `${name} ${value}` : name}\``, help]),
     ...Object.entries(COMMANDS).map(([name, help]) => [`\`${name}\``, help]),
     ...Object.entries(FAULTS).map(([name, { value, help }]) => [`\`${name}\``, value.form, help]),

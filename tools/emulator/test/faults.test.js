@@ -3,7 +3,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert');
+const fs = require('fs');
 const net = require('net');
+const path = require('path');
 const mqtt = require('mqtt-packet');
 const { FAULTS } = require('../faults');
 const { TestHub, KEY, OTHER_KEY, sleep, sasToken, connectPacket, publishPacket } = require('./client');
@@ -32,7 +34,8 @@ faultTest('refuse-tcp: no TLS handshake', ['refuse-tcp=on'], async (hub) => {
 
 faultTest('cut-after-in: the first N bytes still count', ['cut-after-in=0'], async (hub) => {
   hub.faults.set('cut-after-in', 'off');
-  const whole = await hub.login();
+  const token = sasToken(); // one for all: the length of another may differ by its escapes
+  const whole = await hub.login({ token });
   whole.send(publishPacket(1));
   await whole.next('puback');
   const total = await (async () => { whole.leave(); return (await hub.waitFor('disconnect')).bytesIn; })();
@@ -40,7 +43,7 @@ faultTest('cut-after-in: the first N bytes still count', ['cut-after-in=0'], asy
   for (const [cut, messages] of [[0, 1], [total - 1, 1], [total, 2]]) {
     hub.faults.set('cut-after-in', String(cut));
     const client = await hub.dial();
-    client.send(connectPacket(), publishPacket(1));
+    client.send(connectPacket({ token }), publishPacket(1));
     await client.closed();
     const end = await hub.waitFor('disconnect', hub.of('disconnect').length);
     assert.ok(end.bytesIn <= total, `cut at ${cut}`);
@@ -286,6 +289,7 @@ test('kick, disable, enable, set-key, drop-session', async () => {
   } finally { hub.stop(); }
 });
 
-test('every fault of the table has a test here', () => {
-  assert.deepStrictEqual(Object.keys(FAULTS).filter((name) => !tested.has(name)), []);
+test('every fault of the table has a test', () => {
+  const elsewhere = ['deliveries', 'requests', 'websocket'].map((name) => fs.readFileSync(path.join(__dirname, `${name}.test.js`), 'utf8')).join();
+  assert.deepStrictEqual(Object.keys(FAULTS).filter((name) => !tested.has(name) && !elsewhere.includes(`${name}=`)), []);
 });

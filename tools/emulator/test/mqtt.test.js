@@ -199,7 +199,7 @@ hubTest('violations close the connection', [], async (hub) => {
   await closesOn(hub, [publishPacket(1, { topic: 'devices/other/messages/events/' })], /not a topic d may/);
   await closesOn(hub, [publishPacket(1, { topic: 'devices/d/messages/events' })], /not a topic d may/);
   await closesOn(hub, [publishPacket(1, { topic: 'anything' })], /not a topic d may/);
-  await closesOn(hub, [{ cmd: 'puback', messageId: 1 }], /did not send/);
+  await closesOn(hub, [{ cmd: 'puback', messageId: 1 }], /is not open/);
   await closesOn(hub, [{ cmd: 'suback', messageId: 1, granted: [0] }], /must not send SUBACK/);
   assert.strictEqual(hub.of('telemetry').length, 0);
 });

@@ -35,10 +35,10 @@ test('both hex cases decode, "+" stays, broken escapes and broken UTF-8 stay', (
 });
 
 test('the user name comes in three shapes, and ids may hold "?"', () => {
-  assert.deepStrictEqual(parseUserName('h/d/?api-version=1&model-id=dtmi:x;1', 'd'), { hostName: 'h', apiVersion: '1' });
-  assert.deepStrictEqual(parseUserName('h/d?api-version=1', 'd'), { hostName: 'h', apiVersion: '1' });
-  assert.deepStrictEqual(parseUserName('h/d', 'd'), { hostName: 'h', apiVersion: null });
-  assert.deepStrictEqual(parseUserName('h/d?x/m/?api-version=2', 'd?x/m'), { hostName: 'h', apiVersion: '2' });
+  assert.deepStrictEqual(parseUserName('h/d/?api-version=1&model-id=dtmi:x;1', 'd'), { hostName: 'h', apiVersion: '1', modelId: 'dtmi:x;1' });
+  assert.deepStrictEqual(parseUserName('h/d?api-version=1', 'd'), { hostName: 'h', apiVersion: '1', modelId: null });
+  assert.deepStrictEqual(parseUserName('h/d', 'd'), { hostName: 'h', apiVersion: null, modelId: null });
+  assert.deepStrictEqual(parseUserName('h/d?x/m/?api-version=2', 'd?x/m'), { hostName: 'h', apiVersion: '2', modelId: null });
   assert.match(parseUserName('h/dd/?api-version=1', 'd').error, /does not name/);
   assert.match(parseUserName('h', 'd').error, /is not/);
 });
