@@ -87,7 +87,8 @@
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
    they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (one for each 256 bytes of
    inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
-   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768.
+   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
+   kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
    CALLBACKS come only from DoWork, and the pending ones from Destroy (and what the option outbox_policy drops is confirmed
    in SendEventAsync). In a callback you may call every function
@@ -581,7 +582,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
 
 #define IOTHUB_INBOX_MINIMUM 64u
-#define IOTHUB_CLIENT_STRUCT_BOUND (328u + 56u * sizeof(void *))
+#define IOTHUB_CLIENT_STRUCT_BOUND (336u + 58u * sizeof(void *))
 
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \
@@ -2139,6 +2140,8 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
         case IOTHUB_LAYER_TLS_TRUST: return "the server's certificate is not trusted";
         case IOTHUB_LAYER_TLS_NAME: return "the server's certificate is for another host name";
         case IOTHUB_LAYER_PROXY: return "the proxy refused the connection";
+        case IOTHUB_LAYER_HUB: return "the hub refused the WebSocket";
+        case IOTHUB_LAYER_PROTOCOL: return "the hub's answer opens no WebSocket";
         default: return "no connection to the host";
         }
     case IOTHUB_CODE_OPEN_TIMEOUT: return "the connection was not open in time";
@@ -5921,6 +5924,7 @@ typedef struct iothubi_inbound_tag {
     size_t start;                                /* of the entry that is being read, in the map's bytes */
     size_t escape;                               /* where there may be an escape, in the map's bytes; room: nowhere */
     size_t missing;                              /* bytes that found no room */
+    size_t apart;                                /* bytes that a message leaves free before it */
     unsigned short status;                       /* of an answer */
     unsigned char at;
     unsigned char kind;
@@ -5965,8 +5969,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_inbound_body(const iothubi_inbound *inbou
     return inbound->map.bytes + inbound->map.room;
 }
 
-/* A new topic; what is kept of it goes into room bytes. */
-IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned char *bytes, size_t room)
+/* A new topic; what is kept of it goes into room bytes, if it is a message's into those behind the first apart ones. */
+IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned char *bytes, size_t room, size_t apart)
 {
     IOTHUB_MEMSET(inbound, 0, sizeof *inbound);
     inbound->map.bytes = bytes;
@@ -5974,6 +5978,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned ch
     inbound->map.kind = IOTHUBI_MAP_OF_BYTES;
     inbound->map.used = 1;               /* the tag of the entry that is being read */
     inbound->escape = room;
+    inbound->apart = apart;
     if (room == 0) {
         inbound->missing = 1;
     }
@@ -6097,6 +6102,19 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
     inbound->escape = map->room;
 }
 
+/* A message may be kept: it moves to where it may lie for long. */
+IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    if (map->used > map->room - inbound->apart) {
+        inbound->missing += map->used - (map->room - inbound->apart);
+        return;
+    }
+    IOTHUB_MEMMOVE(map->bytes + inbound->apart, map->bytes, map->used);
+    map->bytes += inbound->apart;
+    map->room -= inbound->apart;
+}
+
 /* A segment of the path is complete. */
 IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const iothubi_identity *identity)
 {
@@ -6135,6 +6153,9 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
     if (next >= IOTHUBI_AT_BAG) {
         inbound->kind = (unsigned char)(next - IOTHUBI_AT_BAG);
         next = IOTHUBI_AT_NAME;
+    }
+    if (inbound->kind == IOTHUBI_KIND_MESSAGE) {
+        iothubi_inbound_move(inbound);
     }
     inbound->at = (unsigned char)next;
     iothubi_inbound_drop(inbound);
@@ -6683,6 +6704,8 @@ typedef struct iothubi_feature_tag {
 
 enum { IOTHUBI_FEATURE_MESSAGES, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_METHODS, IOTHUBI_FEATURES };
 
+#define IOTHUBI_WINDOW IOTHUB_INBOX_MINIMUM      /* bytes at the start of the inbox where bytes are read and control packets are made */
+
 struct iothubi_receiver_tag;
 
 struct iothubi_client {
@@ -6755,7 +6778,8 @@ struct iothubi_client {
         IOTHUB_PIECE_STATE state);               /* set by SetPieceCallback */
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
-    size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
+    size_t signing_size;                         /* bytes at the start of the inbox that signing a token takes */
+    unsigned char kept_low;                      /* a message that is kept lies there: the next connection waits for it */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */
@@ -7377,7 +7401,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    size_t window = client->receiver == NULL ? client->inbox_size : client->window > session->promised ? client->window : session->promised;
+    size_t window = client->receiver == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
     iothubi_writer writer;
     *bytes = client->inbox;
     iothubi_write_begin(&writer, client->inbox, session->part, window);
@@ -7557,7 +7581,10 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
 /* ---- mqtt/receive: subscriptions, and what arrives ------------------------------------------------------------------ */
 /* Common to messages, twin and methods: asks the hub for what is wanted, puts together what comes, and hands it to its feature.
 
-       inbox:  | window: reading, signing, control packets | kept messages | what is arriving | state of features |
+       inbox:  | window: reading, control packets | kept messages | what is arriving | state of features |
+               | signing a token             |
+
+   Messages, which may be kept, leave the place for signing free, unless that were more than half of what there is.
 */
 
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_MQTT_RECEIVE_H)
@@ -7707,7 +7734,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 {
     const iothubi_inbound *inbound = &client->inbound;
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    unsigned char *top = client->inbox + client->window;
+    size_t promised = client->mqtt.out == IOTHUBI_MQTT_OUT_CONNECT ? client->mqtt.promised : 0; /* as long as all of the inbox was window */
+    unsigned char *top = client->inbox + (IOTHUBI_WINDOW > promised ? IOTHUBI_WINDOW : promised);
     if (client->mailbox != NULL) {
         top = iothubi_mailbox_end(client->mailbox, top);
     }
@@ -7723,7 +7751,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + client->window + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_WINDOW + size + IOTHUBI_ALIGNMENT - 1u;
     unsigned char *end = client->inbox + client->inbox_size;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
@@ -7744,7 +7772,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_topic(struct iothubi_client *client, const uns
     iothubi_inbound *inbound = &client->inbound;
     if (inbound->map.bytes == NULL) {
         unsigned char *start = iothubi_mqtt_inbox_top(client);
-        iothubi_inbound_begin(inbound, start, (size_t)(client->inbox + client->inbox_size - start));
+        size_t at = (size_t)(start - client->inbox), room = client->inbox_size - at;
+        size_t apart = client->signing_size > at ? client->signing_size - at : 0;
+        iothubi_inbound_begin(inbound, start, room, apart <= room / 2u ? apart : 0);
     }
     iothubi_topic_feed(inbound, &client->identity, chunk, client->mqtt.parser.chunk_size);
     if (client->mqtt.parser.topic_left == 0) {
@@ -8199,6 +8229,10 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
     if (now == 0) {
         client->token_expiry = 0;
         iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
+        return 0;
+    }
+    if (client->kept_low) {
+        iothubi_wait(client, IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL);
         return 0;
     }
     if (client->token_expiry == 0) {
@@ -8725,7 +8759,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, size_t fi
     }
     iothubi_lay_out(memory, filter_size, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
-    ((struct iothubi_client *)memory->block)->window = inbox_needed;
+    ((struct iothubi_client *)memory->block)->signing_size = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
         *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
@@ -9156,7 +9190,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
     const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
     iothubi_mailbox *mailbox = client->mailbox;
     uint32_t hash = client->inbound.total;
-    size_t i;
+    size_t lies = (size_t)(map->bytes - client->inbox), i;
     for (i = 0; i < map->used; ++i) {            /* FNV-1a */
         hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
     }
@@ -9164,7 +9198,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
         mailbox->oversize_seen = 0;
     }
     mailbox->oversize = hash;
-    if (client->inbound.missing > (size_t)(map->bytes - client->inbox) - client->window) { /* nor if nothing else lay there */
+    if (lies <= client->signing_size || client->inbound.missing > lies - client->signing_size) { /* nor if nothing else lay there */
         mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
     }
     return mailbox->oversize_seen >= client->oversize_limit;
@@ -9579,7 +9613,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC iothubi_message_handler(con
     iothubi_span text;
     const iothubi_input *input;
     iothubi_span_of(&text, name);
-    for (input = client->mailbox->inputs; input != NULL; input = input->next) {
+    for (input = name != NULL ? client->mailbox->inputs : NULL; input != NULL; input = input->next) {
         if (input->callback != NULL && IOTHUB_STRLEN(input->name) == text.size && IOTHUB_MEMCMP(input->name, text.at, text.size) == 0) {
             *context = input->context;
             return input->callback;
@@ -9599,9 +9633,9 @@ IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *cli
 IOTHUBI_PRIVATE int iothubi_message_may_be_kept(const struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const unsigned char *start = client->inbox + client->window, *end = client->inbox + client->inbox_size;
+    const unsigned char *start = client->inbox + IOTHUBI_WINDOW, *end = client->inbox + client->inbox_size;
     size_t body = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
-    return inbound->map.bytes == start
+    return iothubi_mailbox_end(client->mailbox, client->inbox) == client->inbox
         || (size_t)(inbound->map.bytes - start) + inbound->map.room + body <= (size_t)(end - start) / 2u;
 }
 
@@ -9634,12 +9668,27 @@ IOTHUBI_PRIVATE int iothubi_message_accept(struct iothubi_client *client)
     return inbound->body;
 }
 
+/* Does a message that is kept lie where a token is signed? */
+IOTHUBI_PRIVATE void iothubi_message_look_low(struct iothubi_client *client)
+{
+    unsigned int i;
+    client->kept_low = 0;
+    for (i = 0; i < client->mailbox->slots; ++i) {
+        const iothubi_held *held = client->mailbox->held + i;
+        if (held->used && held->message.map.bytes < client->inbox + client->signing_size) {
+            client->kept_low = 1;
+        }
+    }
+}
+
 /* The application is done with a message. */
 IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothubi_held *held, int accepted)
 {
     held->used = 0;
+    iothubi_message_look_low(client);
     if (held->id != 0) {
-        iothubi_owed_decide(client->mailbox, held->id, accepted, iothubi_uptime(client));
+        /* in DoWork the clock stands, as it does for those who look at this */
+        iothubi_owed_decide(client->mailbox, held->id, accepted, client->working ? client->uptime_s : iothubi_uptime(client));
     }
 }
 
@@ -9725,6 +9774,7 @@ IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
         held->used = 0;                          /* half of it came: the application has not seen it, or was told CUT */
     }
     iothubi_mailbox_lost(client->mailbox);
+    iothubi_message_look_low(client);
 }
 
 IOTHUBI_PRIVATE void iothubi_message_confirm(struct iothubi_client *client, iothubi_record *record, int status)

@@ -139,7 +139,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_place(const IOTHUB_MEMORY *memory, size_t fi
     }
     iothubi_lay_out(memory, filter_size, reader, source, text_size);
     inbox_needed = iothubi_inbox_needed(&((struct iothubi_client *)memory->block)->identity);
-    ((struct iothubi_client *)memory->block)->window = inbox_needed;
+    ((struct iothubi_client *)memory->block)->signing_size = inbox_needed;
     if (memory->inbox_size < inbox_needed) {
         *missing = inbox_needed - memory->inbox_size;
         return IOTHUB_CODE_INBOX_TOO_SMALL;
@@ -570,7 +570,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
     const struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
     iothubi_mailbox *mailbox = client->mailbox;
     uint32_t hash = client->inbound.total;
-    size_t i;
+    size_t lies = (size_t)(map->bytes - client->inbox), i;
     for (i = 0; i < map->used; ++i) {            /* FNV-1a */
         hash = ((hash ^ map->bytes[i]) * 16777619u) & 0xFFFFFFFFu;
     }
@@ -578,7 +578,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
         mailbox->oversize_seen = 0;
     }
     mailbox->oversize = hash;
-    if (client->inbound.missing > (size_t)(map->bytes - client->inbox) - client->window) { /* nor if nothing else lay there */
+    if (lies <= client->signing_size || client->inbound.missing > lies - client->signing_size) { /* nor if nothing else lay there */
         mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
     }
     return mailbox->oversize_seen >= client->oversize_limit;

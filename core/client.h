@@ -179,6 +179,10 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
         iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
         return 0;
     }
+    if (client->kept_low) {
+        iothubi_wait(client, IOTHUB_LAYER_MEMORY, IOTHUB_CODE_INBOX_TOO_SMALL);
+        return 0;
+    }
     if (client->token_expiry == 0) {
         client->token_expiry = iothubi_time_after(now, life);
         iothubi_plan_renewal(client, now, life - life / 5u - iothubi_uniform(iothubi_random(client), life / 10u));

@@ -65,6 +65,8 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
         case IOTHUB_LAYER_TLS_TRUST: return "the server's certificate is not trusted";
         case IOTHUB_LAYER_TLS_NAME: return "the server's certificate is for another host name";
         case IOTHUB_LAYER_PROXY: return "the proxy refused the connection";
+        case IOTHUB_LAYER_HUB: return "the hub refused the WebSocket";
+        case IOTHUB_LAYER_PROTOCOL: return "the hub's answer opens no WebSocket";
         default: return "no connection to the host";
         }
     case IOTHUB_CODE_OPEN_TIMEOUT: return "the connection was not open in time";

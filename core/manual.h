@@ -83,7 +83,8 @@
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
    they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (one for each 256 bytes of
    inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
-   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768.
+   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
+   kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
    CALLBACKS come only from DoWork, and the pending ones from Destroy (and what the option outbox_policy drops is confirmed
    in SendEventAsync). In a callback you may call every function
@@ -577,7 +578,7 @@ IOTHUB_DEF void IoTHub_SetPlatform(const IOTHUB_PLATFORM *platform);
 /* ---- Memory for clients placed by the caller --------------------------------------------------------------------- */
 
 #define IOTHUB_INBOX_MINIMUM 64u
-#define IOTHUB_CLIENT_STRUCT_BOUND (328u + 56u * sizeof(void *))
+#define IOTHUB_CLIENT_STRUCT_BOUND (336u + 58u * sizeof(void *))
 
 /* Enough for any client whose connection string has so many characters; a constant. */
 #define IOTHUB_CLIENT_SIZE(string_length, outbox_size, inbox_size) \

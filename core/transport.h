@@ -116,6 +116,8 @@ typedef struct iothubi_feature_tag {
 
 enum { IOTHUBI_FEATURE_MESSAGES, IOTHUBI_FEATURE_TWIN, IOTHUBI_FEATURE_METHODS, IOTHUBI_FEATURES };
 
+#define IOTHUBI_WINDOW IOTHUB_INBOX_MINIMUM      /* bytes at the start of the inbox where bytes are read and control packets are made */
+
 struct iothubi_receiver_tag;
 
 struct iothubi_client {
@@ -188,7 +190,8 @@ struct iothubi_client {
         IOTHUB_PIECE_STATE state);               /* set by SetPieceCallback */
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
-    size_t window;                               /* bytes at the start of the inbox that are for reading, signing and writing */
+    size_t signing_size;                         /* bytes at the start of the inbox that signing a token takes */
+    unsigned char kept_low;                      /* a message that is kept lies there: the next connection waits for it */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */

@@ -454,7 +454,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    size_t window = client->receiver == NULL ? client->inbox_size : client->window > session->promised ? client->window : session->promised;
+    size_t window = client->receiver == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
     iothubi_writer writer;
     *bytes = client->inbox;
     iothubi_write_begin(&writer, client->inbox, session->part, window);

@@ -1,7 +1,10 @@
 /* ---- mqtt/receive: subscriptions, and what arrives ------------------------------------------------------------------ */
 /* Common to messages, twin and methods: asks the hub for what is wanted, puts together what comes, and hands it to its feature.
 
-       inbox:  | window: reading, signing, control packets | kept messages | what is arriving | state of features |
+       inbox:  | window: reading, control packets | kept messages | what is arriving | state of features |
+               | signing a token             |
+
+   Messages, which may be kept, leave the place for signing free, unless that were more than half of what there is.
 */
 #include "hub.h"
 
@@ -152,7 +155,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 {
     const iothubi_inbound *inbound = &client->inbound;
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    unsigned char *top = client->inbox + client->window;
+    size_t promised = client->mqtt.out == IOTHUBI_MQTT_OUT_CONNECT ? client->mqtt.promised : 0; /* as long as all of the inbox was window */
+    unsigned char *top = client->inbox + (IOTHUBI_WINDOW > promised ? IOTHUBI_WINDOW : promised);
     if (client->mailbox != NULL) {
         top = iothubi_mailbox_end(client->mailbox, top);
     }
@@ -168,7 +172,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + client->window + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_WINDOW + size + IOTHUBI_ALIGNMENT - 1u;
     unsigned char *end = client->inbox + client->inbox_size;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
@@ -189,7 +193,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_topic(struct iothubi_client *client, const uns
     iothubi_inbound *inbound = &client->inbound;
     if (inbound->map.bytes == NULL) {
         unsigned char *start = iothubi_mqtt_inbox_top(client);
-        iothubi_inbound_begin(inbound, start, (size_t)(client->inbox + client->inbox_size - start));
+        size_t at = (size_t)(start - client->inbox), room = client->inbox_size - at;
+        size_t apart = client->signing_size > at ? client->signing_size - at : 0;
+        iothubi_inbound_begin(inbound, start, room, apart <= room / 2u ? apart : 0);
     }
     iothubi_topic_feed(inbound, &client->identity, chunk, client->mqtt.parser.chunk_size);
     if (client->mqtt.parser.topic_left == 0) {

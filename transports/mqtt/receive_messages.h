@@ -11,7 +11,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC iothubi_message_handler(con
     iothubi_span text;
     const iothubi_input *input;
     iothubi_span_of(&text, name);
-    for (input = client->mailbox->inputs; input != NULL; input = input->next) {
+    for (input = name != NULL ? client->mailbox->inputs : NULL; input != NULL; input = input->next) {
         if (input->callback != NULL && IOTHUB_STRLEN(input->name) == text.size && IOTHUB_MEMCMP(input->name, text.at, text.size) == 0) {
             *context = input->context;
             return input->callback;
@@ -31,9 +31,9 @@ IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *cli
 IOTHUBI_PRIVATE int iothubi_message_may_be_kept(const struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const unsigned char *start = client->inbox + client->window, *end = client->inbox + client->inbox_size;
+    const unsigned char *start = client->inbox + IOTHUBI_WINDOW, *end = client->inbox + client->inbox_size;
     size_t body = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
-    return inbound->map.bytes == start
+    return iothubi_mailbox_end(client->mailbox, client->inbox) == client->inbox
         || (size_t)(inbound->map.bytes - start) + inbound->map.room + body <= (size_t)(end - start) / 2u;
 }
 
@@ -66,12 +66,27 @@ IOTHUBI_PRIVATE int iothubi_message_accept(struct iothubi_client *client)
     return inbound->body;
 }
 
+/* Does a message that is kept lie where a token is signed? */
+IOTHUBI_PRIVATE void iothubi_message_look_low(struct iothubi_client *client)
+{
+    unsigned int i;
+    client->kept_low = 0;
+    for (i = 0; i < client->mailbox->slots; ++i) {
+        const iothubi_held *held = client->mailbox->held + i;
+        if (held->used && held->message.map.bytes < client->inbox + client->signing_size) {
+            client->kept_low = 1;
+        }
+    }
+}
+
 /* The application is done with a message. */
 IOTHUBI_PRIVATE void iothubi_message_settle(struct iothubi_client *client, iothubi_held *held, int accepted)
 {
     held->used = 0;
+    iothubi_message_look_low(client);
     if (held->id != 0) {
-        iothubi_owed_decide(client->mailbox, held->id, accepted, iothubi_uptime(client));
+        /* in DoWork the clock stands, as it does for those who look at this */
+        iothubi_owed_decide(client->mailbox, held->id, accepted, client->working ? client->uptime_s : iothubi_uptime(client));
     }
 }
 
@@ -157,6 +172,7 @@ IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
         held->used = 0;                          /* half of it came: the application has not seen it, or was told CUT */
     }
     iothubi_mailbox_lost(client->mailbox);
+    iothubi_message_look_low(client);
 }
 
 IOTHUBI_PRIVATE void iothubi_message_confirm(struct iothubi_client *client, iothubi_record *record, int status)

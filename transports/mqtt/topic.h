@@ -45,6 +45,7 @@ typedef struct iothubi_inbound_tag {
     size_t start;                                /* of the entry that is being read, in the map's bytes */
     size_t escape;                               /* where there may be an escape, in the map's bytes; room: nowhere */
     size_t missing;                              /* bytes that found no room */
+    size_t apart;                                /* bytes that a message leaves free before it */
     unsigned short status;                       /* of an answer */
     unsigned char at;
     unsigned char kind;
@@ -89,8 +90,8 @@ IOTHUBI_PRIVATE unsigned char *iothubi_inbound_body(const iothubi_inbound *inbou
     return inbound->map.bytes + inbound->map.room;
 }
 
-/* A new topic; what is kept of it goes into room bytes. */
-IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned char *bytes, size_t room)
+/* A new topic; what is kept of it goes into room bytes, if it is a message's into those behind the first apart ones. */
+IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned char *bytes, size_t room, size_t apart)
 {
     IOTHUB_MEMSET(inbound, 0, sizeof *inbound);
     inbound->map.bytes = bytes;
@@ -98,6 +99,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_begin(iothubi_inbound *inbound, unsigned ch
     inbound->map.kind = IOTHUBI_MAP_OF_BYTES;
     inbound->map.used = 1;               /* the tag of the entry that is being read */
     inbound->escape = room;
+    inbound->apart = apart;
     if (room == 0) {
         inbound->missing = 1;
     }
@@ -221,6 +223,19 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
     inbound->escape = map->room;
 }
 
+/* A message may be kept: it moves to where it may lie for long. */
+IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
+{
+    struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
+    if (map->used > map->room - inbound->apart) {
+        inbound->missing += map->used - (map->room - inbound->apart);
+        return;
+    }
+    IOTHUB_MEMMOVE(map->bytes + inbound->apart, map->bytes, map->used);
+    map->bytes += inbound->apart;
+    map->room -= inbound->apart;
+}
+
 /* A segment of the path is complete. */
 IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const iothubi_identity *identity)
 {
@@ -259,6 +274,9 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
     if (next >= IOTHUBI_AT_BAG) {
         inbound->kind = (unsigned char)(next - IOTHUBI_AT_BAG);
         next = IOTHUBI_AT_NAME;
+    }
+    if (inbound->kind == IOTHUBI_KIND_MESSAGE) {
+        iothubi_inbound_move(inbound);
     }
     inbound->at = (unsigned char)next;
     iothubi_inbound_drop(inbound);
