@@ -85,8 +85,8 @@
    are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
    control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
-   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (one for each 256 bytes of
-   inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
+   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (about one for each 256
+   bytes of inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
    outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
    kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
@@ -773,8 +773,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HA
    SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
    the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
    After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
-   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, one for each 256
-   bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, about one for
+   each 256 bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
    no room, a message stays unacknowledged with the hub.
    Names and values of properties are percent-decoded; an escape that is none stays as it is. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,
@@ -9198,7 +9198,9 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
         mailbox->oversize_seen = 0;
     }
     mailbox->oversize = hash;
-    if (lies <= client->signing_size || client->inbound.missing > lies - client->signing_size) { /* nor if nothing else lay there */
+    /* nor if nothing else lay there, nor in pieces */
+    if ((lies <= client->signing_size || client->inbound.missing > lies - client->signing_size)
+        && (client->piece == NULL || client->inbound.missing > client->inbound.total)) {
         mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
     }
     return mailbox->oversize_seen >= client->oversize_limit;
@@ -9955,7 +9957,7 @@ IOTHUBI_PRIVATE void iothubi_twin_deliver(struct iothubi_client *client)
     if (!patch && !iothubi_twin_document(twin)) {
         return;
     }
-    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED);
+    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED && (iothubi_twin_is_wanted(twin) || (!patch && twin->waiting != 0)));
     if (patch && inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_twin_ask(twin);
         return;
@@ -10370,6 +10372,7 @@ IOTHUBI_PRIVATE void iothubi_link(struct iothubi_client *client, int index, cons
     client->feature[index] = feature;
 }
 
+/* As many slots as are wanted. */
 IOTHUBI_PRIVATE unsigned int iothubi_inbox_slots(const struct iothubi_client *client)
 {
     size_t slots = client->inbox_size / IOTHUBI_INBOX_BYTES_PER_SLOT;
@@ -10380,12 +10383,14 @@ IOTHUBI_PRIVATE unsigned int iothubi_inbox_slots(const struct iothubi_client *cl
 
 #ifndef IOTHUB_NO_C2D
 
-/* The tables of messages, when they are first needed. False: no room. */
+/* The tables of messages, when they are first needed; fewer slots, where the inbox is small. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_mailbox(struct iothubi_client *client)
 {
-    unsigned int slots = iothubi_inbox_slots(client);
+    unsigned int slots = iothubi_inbox_slots(client) + 1u;
     if (client->mailbox == NULL) {
-        client->mailbox = (iothubi_mailbox *)iothubi_mqtt_carve_inbox(client, IOTHUBI_MAILBOX_SIZE(slots));
+        while (client->mailbox == NULL && --slots >= IOTHUBI_SLOTS_MINIMUM) {
+            client->mailbox = (iothubi_mailbox *)iothubi_mqtt_carve_inbox(client, IOTHUBI_MAILBOX_SIZE(slots));
+        }
         if (client->mailbox == NULL) {
             return 0;
         }
@@ -10686,9 +10691,11 @@ IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
 /* Slots for calls that are answered later, when they are first needed. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_pending(struct iothubi_client *client)
 {
-    unsigned int slots = iothubi_inbox_slots(client);
+    unsigned int slots = iothubi_inbox_slots(client) + 1u;
     if (client->methods->slots == 0) {
-        client->methods->pending = (iothubi_pending *)iothubi_mqtt_carve_inbox(client, slots * sizeof(iothubi_pending));
+        while (client->methods->pending == NULL && --slots >= IOTHUBI_SLOTS_MINIMUM) {
+            client->methods->pending = (iothubi_pending *)iothubi_mqtt_carve_inbox(client, slots * sizeof(iothubi_pending));
+        }
         if (client->methods->pending == NULL) {
             return 0;
         }

@@ -27,6 +27,7 @@ IOTHUBI_PRIVATE void iothubi_link(struct iothubi_client *client, int index, cons
     client->feature[index] = feature;
 }
 
+/* As many slots as are wanted. */
 IOTHUBI_PRIVATE unsigned int iothubi_inbox_slots(const struct iothubi_client *client)
 {
     size_t slots = client->inbox_size / IOTHUBI_INBOX_BYTES_PER_SLOT;
@@ -37,12 +38,14 @@ IOTHUBI_PRIVATE unsigned int iothubi_inbox_slots(const struct iothubi_client *cl
 
 #ifndef IOTHUB_NO_C2D
 
-/* The tables of messages, when they are first needed. False: no room. */
+/* The tables of messages, when they are first needed; fewer slots, where the inbox is small. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_mailbox(struct iothubi_client *client)
 {
-    unsigned int slots = iothubi_inbox_slots(client);
+    unsigned int slots = iothubi_inbox_slots(client) + 1u;
     if (client->mailbox == NULL) {
-        client->mailbox = (iothubi_mailbox *)iothubi_mqtt_carve_inbox(client, IOTHUBI_MAILBOX_SIZE(slots));
+        while (client->mailbox == NULL && --slots >= IOTHUBI_SLOTS_MINIMUM) {
+            client->mailbox = (iothubi_mailbox *)iothubi_mqtt_carve_inbox(client, IOTHUBI_MAILBOX_SIZE(slots));
+        }
         if (client->mailbox == NULL) {
             return 0;
         }
@@ -343,9 +346,11 @@ IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
 /* Slots for calls that are answered later, when they are first needed. False: no room. */
 IOTHUBI_PRIVATE int iothubi_have_pending(struct iothubi_client *client)
 {
-    unsigned int slots = iothubi_inbox_slots(client);
+    unsigned int slots = iothubi_inbox_slots(client) + 1u;
     if (client->methods->slots == 0) {
-        client->methods->pending = (iothubi_pending *)iothubi_mqtt_carve_inbox(client, slots * sizeof(iothubi_pending));
+        while (client->methods->pending == NULL && --slots >= IOTHUBI_SLOTS_MINIMUM) {
+            client->methods->pending = (iothubi_pending *)iothubi_mqtt_carve_inbox(client, slots * sizeof(iothubi_pending));
+        }
         if (client->methods->pending == NULL) {
             return 0;
         }

@@ -81,8 +81,8 @@
    are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
    control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
-   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (one for each 256 bytes of
-   inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
+   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (about one for each 256
+   bytes of inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
    outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
    kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
@@ -769,8 +769,8 @@ IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_Start(IOTHUB_DEVICE_CLIENT_HA
    SendMessageDisposition: any disposition but ASYNC_ACK releases it, ACCEPTED acknowledges it as well. Acknowledgements leave in
    the order in which the messages came [MQTT-4.6.0-2]; an accepted one waits at most 30 s for earlier ones that are undecided.
    After a lost connection a kept message can still be read and must still be settled; that releases it, and acknowledges
-   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, one for each 256
-   bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
+   nothing: the hub sends it again. A handle that is settled already is INVALID_ARG (handles are given in turn, about one for
+   each 256 bytes of inbox, at least two: a very old one may name another message by then). Without a callback, and when it finds
    no room, a message stays unacknowledged with the hub.
    Names and values of properties are percent-decoded; an escape that is none stays as it is. */
 IOTHUB_DEF IOTHUB_CLIENT_RESULT IoTHubDeviceClient_SetMessageCallback(IOTHUB_DEVICE_CLIENT_HANDLE iotHubClientHandle,

@@ -154,7 +154,7 @@ IOTHUBI_PRIVATE void iothubi_twin_deliver(struct iothubi_client *client)
     if (!patch && !iothubi_twin_document(twin)) {
         return;
     }
-    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED);
+    IOTHUBI_COUNT(client, received, inbound->body != IOTHUBI_BODY_SKIPPED && (iothubi_twin_is_wanted(twin) || (!patch && twin->waiting != 0)));
     if (patch && inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_twin_ask(twin);
         return;
