@@ -5913,7 +5913,8 @@ enum {
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD,
     IOTHUBI_AT_NAME, IOTHUBI_AT_VALUE,           /* in the bag */
     IOTHUBI_AT_NOWHERE,                          /* nothing that we know */
-    IOTHUBI_AT_BAG                               /* + IOTHUBI_KIND: the path is over */
+    IOTHUBI_AT_BAG,                              /* the path is over; from here on in the order of the kinds */
+    IOTHUBI_AT_BAG_OF_MESSAGE, IOTHUBI_AT_BAG_OF_ANSWER, IOTHUBI_AT_BAG_OF_PATCH, IOTHUBI_AT_BAG_OF_METHOD
 };
 
 typedef struct iothubi_inbound_tag {
@@ -5942,14 +5943,14 @@ static IOTHUB_CONST unsigned char iothubi_topic_steps[] = {
     IOTHUBI_AT_ROOT, IOTHUBI_AT_HUB,
     IOTHUBI_AT_DEVICE, IOTHUBI_AT_MESSAGES,
     IOTHUBI_AT_DEVICE, IOTHUBI_AT_VALUE_OF_MODULE,
-    IOTHUBI_AT_MESSAGES, IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE,
+    IOTHUBI_AT_MESSAGES, IOTHUBI_AT_BAG_OF_MESSAGE,
     IOTHUBI_AT_MODULE, IOTHUBI_AT_VALUE_OF_INPUT,
     IOTHUBI_AT_HUB, IOTHUBI_AT_TWIN,
     IOTHUBI_AT_HUB, IOTHUBI_AT_METHODS,
     IOTHUBI_AT_TWIN, IOTHUBI_AT_VALUE_OF_STATUS,
     IOTHUBI_AT_TWIN, IOTHUBI_AT_TWIN_PATCH,
     IOTHUBI_AT_TWIN_PATCH, IOTHUBI_AT_PROPERTIES,
-    IOTHUBI_AT_PROPERTIES, IOTHUBI_AT_BAG + IOTHUBI_KIND_PATCH,
+    IOTHUBI_AT_PROPERTIES, IOTHUBI_AT_BAG_OF_PATCH,
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD
 };
 
@@ -6132,16 +6133,16 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
     case IOTHUBI_AT_VALUE_OF_STATUS:
         if (iothubi_read_decimal(text.at, text.size, &number) && number < 1000) {
             inbound->status = (unsigned short)number;
-            next = IOTHUBI_AT_BAG + IOTHUBI_KIND_ANSWER;
+            next = IOTHUBI_AT_BAG_OF_ANSWER;
         }
         break;
     case IOTHUBI_AT_VALUE_OF_INPUT:
         iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_INPUT_NAME);
-        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE;
+        next = IOTHUBI_AT_BAG_OF_MESSAGE;
         break;
     case IOTHUBI_AT_VALUE_OF_METHOD:
         iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_METHOD_NAME);
-        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_METHOD;
+        next = IOTHUBI_AT_BAG_OF_METHOD;
         break;
     default:
         word = iothubi_find_name(iothubi_topic_words, &text);
@@ -8147,7 +8148,8 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
 IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     iothubi_retry_kind kind = client->state >= IOTHUBI_READY ? IOTHUBI_RETRY_LOST
-        : client->state >= IOTHUBI_CONNECTING ? IOTHUBI_RETRY_REFUSED : IOTHUBI_RETRY_UNREACHED;
+        : client->state >= IOTHUBI_CONNECTING || client->error.layer == IOTHUB_LAYER_HUB ? IOTHUBI_RETRY_REFUSED
+        : IOTHUBI_RETRY_UNREACHED;
     uint32_t lasted_s = (client->now - client->state_tick) / 1000u; /* of use when it was READY */
     int again;
     client->broken = 0;
@@ -8305,9 +8307,12 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
     } else if (result > 0) {
         iothubi_enter(client, IOTHUBI_CONNECTING);
         client->transport->start(client);
-    } else if (io->error != NULL && io->error(io->context, &raw) == IOTHUB_LAYER_TIME) {
-        iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
-        client->state_tick = client->now;        /* a certificate waits for the date: no failure of the hub's */
+    } else if (io->error != NULL) {
+        int layer = io->error(io->context, &raw);
+        if (layer == IOTHUB_LAYER_TIME || layer == IOTHUB_LAYER_ENTROPY) {
+            iothubi_wait(client, (IOTHUB_LAYER)layer, layer == IOTHUB_LAYER_TIME ? IOTHUB_CODE_CLOCK_UNKNOWN : IOTHUB_CODE_NO_ENTROPY);
+            client->state_tick = client->now;    /* a certificate waits for the date, a handshake for entropy: no failure of the hub's */
+        }
     }
 }
 

@@ -95,7 +95,8 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
 IOTHUBI_PRIVATE void iothubi_failed(struct iothubi_client *client)
 {
     iothubi_retry_kind kind = client->state >= IOTHUBI_READY ? IOTHUBI_RETRY_LOST
-        : client->state >= IOTHUBI_CONNECTING ? IOTHUBI_RETRY_REFUSED : IOTHUBI_RETRY_UNREACHED;
+        : client->state >= IOTHUBI_CONNECTING || client->error.layer == IOTHUB_LAYER_HUB ? IOTHUBI_RETRY_REFUSED
+        : IOTHUBI_RETRY_UNREACHED;
     uint32_t lasted_s = (client->now - client->state_tick) / 1000u; /* of use when it was READY */
     int again;
     client->broken = 0;
@@ -253,9 +254,12 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
     } else if (result > 0) {
         iothubi_enter(client, IOTHUBI_CONNECTING);
         client->transport->start(client);
-    } else if (io->error != NULL && io->error(io->context, &raw) == IOTHUB_LAYER_TIME) {
-        iothubi_wait(client, IOTHUB_LAYER_TIME, IOTHUB_CODE_CLOCK_UNKNOWN);
-        client->state_tick = client->now;        /* a certificate waits for the date: no failure of the hub's */
+    } else if (io->error != NULL) {
+        int layer = io->error(io->context, &raw);
+        if (layer == IOTHUB_LAYER_TIME || layer == IOTHUB_LAYER_ENTROPY) {
+            iothubi_wait(client, (IOTHUB_LAYER)layer, layer == IOTHUB_LAYER_TIME ? IOTHUB_CODE_CLOCK_UNKNOWN : IOTHUB_CODE_NO_ENTROPY);
+            client->state_tick = client->now;    /* a certificate waits for the date, a handshake for entropy: no failure of the hub's */
+        }
     }
 }
 

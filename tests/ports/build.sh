@@ -11,7 +11,7 @@ cc=${CC:-cc}
 cxx=${CXX:-c++}
 warnings="-Wall -Wextra -Wconversion -Wshadow -Wundef -pedantic -Werror"
 sanitizers="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
-includes="-I$root -DIOTHUB_TEST_CERTIFICATES=\"$here/certificates.sh\""
+includes="-I$root -DIOTHUB_TEST_CERTIFICATES=\"$here/certificates.sh\" -DIOTHUB_TEST_WEBSOCKET_PEER=\"$here/websocket_peer.js\""
 if [ ! -f "$root/iothub_client.h" ]; then        # the one header is generated; its public part is enough here
     mkdir -p "$out/include"
     cp "$root/core/manual.h" "$out/include/iothub_client.h"
@@ -31,7 +31,7 @@ $cc -std=c89 -D_POSIX_C_SOURCE=200809L $warnings $includes -c "$out/c89.c" -o "$
 $cc -std=gnu99 $warnings $sanitizers $includes -DIOTHUB_POSIX_LOOKUP_SECONDS=5 -c "$here/implementation.c" \
     -o "$out/implementation.o"
 objects="$out/implementation.o"
-for name in support test_posix test_bearssl; do
+for name in support test_posix test_bearssl test_filters; do
     $cxx -std=c++11 $warnings $sanitizers $includes -c "$here/$name.cpp" -o "$out/$name.o"
     objects="$objects $out/$name.o"
 done

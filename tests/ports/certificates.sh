@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the keys and certificates of the port tests in the directory $1. All servers are called hub.localhost.
+# Makes the keys and certificates of the port tests in the directory $1. All servers are called hub.localhost, but for
+#   local, which a proxy must find by its own name lookup: localhost
 #   rsa_* and ec_*  a root, an intermediate and a server each; the EC chain is signed with SHA-384 on P-384 throughout,
 #                   rsa384 is an RSA server below an intermediate with SHA-384 and SHA-512 signatures
 #   other           a root that signed nothing;   client_*  device certificates below their own root
@@ -43,6 +44,7 @@ leaf sha1_server rsa_root sha1 hub.localhost subjectAltName=DNS:hub.localhost
 cp ec_server.key no_ca_server.key
 leaf no_ca_server ec_server sha256 hub.localhost subjectAltName=DNS:hub.localhost
 cat ec_server.pem ec_middle.pem > no_ca_chain.pem
+key_ec local_server P-256;  leaf local_server ec_root sha256 localhost subjectAltName=DNS:localhost
 key_ec cn_server P-256;     leaf cn_server ec_root sha256 hub.localhost
 
 key_ec other P-256;         root other sha256

@@ -49,6 +49,10 @@ check "declarations only" gcc -std=c89 $strict -fsyntax-only -x c iothub_client.
 # Settings.
 check "IOTHUB_STATIC" gcc -std=c89 $strict -DIOTHUB_STATIC -c "$work/one.c" -o "$work/static.o"
 check "IOTHUB_STATIC as C++" g++ -std=c++98 $strict -DIOTHUB_STATIC -c "$work/one.cc" -o "$work/static_cpp.o"
+for standard in c89 c99; do
+    check "IOTHUB_WEBSOCKET, gcc -std=$standard" gcc -std=$standard $strict -DIOTHUB_WEBSOCKET -c "$work/one.c" -o "$work/websocket.o"
+done
+check "IOTHUB_WEBSOCKET, g++ -std=c++98" g++ -std=c++98 $strict -DIOTHUB_WEBSOCKET -DIOTHUB_STATIC -c "$work/one.cc" -o "$work/websocket_cpp.o"
 check "no pools" gcc -std=c89 $strict -DIOTHUB_POOL_CLIENTS=0 -DIOTHUB_POOL_MESSAGES=0 -c "$work/one.c" -o "$work/pools.o"
 check "without stdint.h and stdbool.h" gcc -std=c89 $strict -DIOTHUB_NO_STDINT_H -DIOTHUB_NO_STDBOOL_H -c "$work/one.c" -o "$work/types.o"
 check "a log and locks" gcc -std=c89 $strict "-DIOTHUB_LOG(level,code,text)=((void)(level),(void)(code),(void)(text))" "-DIOTHUB_LOCK()=(void)0" "-DIOTHUB_UNLOCK()=(void)0" -c "$work/one.c" -o "$work/log.o"
@@ -57,7 +61,7 @@ refuse "azure-iot-sdk-c's header of the same name is refused" "replaces it" gcc 
 # Unjoined: each room includes what it uses.
 for room in core/*.h transports/*/*.h; do
     printf '#define IOTHUB_IMPLEMENTATION\n#include "%s"\n' "$room" >"$work/room.c"
-    check "unjoined $room" gcc -std=c89 $strict -c "$work/room.c" -o "$work/room.o"
+    check "unjoined $room" gcc -std=c89 $strict -DIOTHUB_WEBSOCKET -c "$work/room.c" -o "$work/room.o"
 done
 
 # Several translation units, two languages, one implementation.
@@ -68,7 +72,7 @@ check "three units in two languages link" sh -c "gcc -std=c99 -I$root -c $work/m
 # What leaves the header.
 undefined=$(nm -u "$work/one_c89.o" | awk '{print $2}' | grep -vxE 'mem(cpy|move|set|cmp)|strlen|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail')
 check "needs nothing but mem* and strlen ($undefined)" test -z "$undefined"
-foreign=$(nm -g --defined-only "$work/one_c89.o" | awk '{print $3}' | grep -vE '^(IoTHub|IOTHUB|MU_IOTHUB|Map_|MQTT_Protocol)')
+foreign=$(nm -g --defined-only "$work/one_c89.o" | awk '{print $3}' | grep -vE '^(IoTHub|IOTHUB|MU_IOTHUB|Map_|MQTT_Protocol|MQTT_WebSocket_Protocol)')
 check "no global symbol outside the public names ($foreign)" test -z "$foreign"
 static_globals=$(nm -g --defined-only "$work/static.o" | awk '{print $3}')
 check "IOTHUB_STATIC leaves no global symbol ($static_globals)" test -z "$static_globals"

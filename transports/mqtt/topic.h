@@ -34,7 +34,8 @@ enum {
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD,
     IOTHUBI_AT_NAME, IOTHUBI_AT_VALUE,           /* in the bag */
     IOTHUBI_AT_NOWHERE,                          /* nothing that we know */
-    IOTHUBI_AT_BAG                               /* + IOTHUBI_KIND: the path is over */
+    IOTHUBI_AT_BAG,                              /* the path is over; from here on in the order of the kinds */
+    IOTHUBI_AT_BAG_OF_MESSAGE, IOTHUBI_AT_BAG_OF_ANSWER, IOTHUBI_AT_BAG_OF_PATCH, IOTHUBI_AT_BAG_OF_METHOD
 };
 
 typedef struct iothubi_inbound_tag {
@@ -63,14 +64,14 @@ static IOTHUB_CONST unsigned char iothubi_topic_steps[] = {
     IOTHUBI_AT_ROOT, IOTHUBI_AT_HUB,
     IOTHUBI_AT_DEVICE, IOTHUBI_AT_MESSAGES,
     IOTHUBI_AT_DEVICE, IOTHUBI_AT_VALUE_OF_MODULE,
-    IOTHUBI_AT_MESSAGES, IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE,
+    IOTHUBI_AT_MESSAGES, IOTHUBI_AT_BAG_OF_MESSAGE,
     IOTHUBI_AT_MODULE, IOTHUBI_AT_VALUE_OF_INPUT,
     IOTHUBI_AT_HUB, IOTHUBI_AT_TWIN,
     IOTHUBI_AT_HUB, IOTHUBI_AT_METHODS,
     IOTHUBI_AT_TWIN, IOTHUBI_AT_VALUE_OF_STATUS,
     IOTHUBI_AT_TWIN, IOTHUBI_AT_TWIN_PATCH,
     IOTHUBI_AT_TWIN_PATCH, IOTHUBI_AT_PROPERTIES,
-    IOTHUBI_AT_PROPERTIES, IOTHUBI_AT_BAG + IOTHUBI_KIND_PATCH,
+    IOTHUBI_AT_PROPERTIES, IOTHUBI_AT_BAG_OF_PATCH,
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD
 };
 
@@ -253,16 +254,16 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
     case IOTHUBI_AT_VALUE_OF_STATUS:
         if (iothubi_read_decimal(text.at, text.size, &number) && number < 1000) {
             inbound->status = (unsigned short)number;
-            next = IOTHUBI_AT_BAG + IOTHUBI_KIND_ANSWER;
+            next = IOTHUBI_AT_BAG_OF_ANSWER;
         }
         break;
     case IOTHUBI_AT_VALUE_OF_INPUT:
         iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_INPUT_NAME);
-        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_MESSAGE;
+        next = IOTHUBI_AT_BAG_OF_MESSAGE;
         break;
     case IOTHUBI_AT_VALUE_OF_METHOD:
         iothubi_inbound_keep(inbound, IOTHUBI_PROPERTY_METHOD_NAME);
-        next = IOTHUBI_AT_BAG + IOTHUBI_KIND_METHOD;
+        next = IOTHUBI_AT_BAG_OF_METHOD;
         break;
     default:
         word = iothubi_find_name(iothubi_topic_words, &text);
