@@ -690,7 +690,7 @@ typedef enum OPTION_OPENSSL_KEY_TYPE_TAG { KEY_TYPE_DEFAULT = 0, KEY_TYPE_ENGINE
 
 /* The outbox policies. What is dropped is confirmed ERROR, within the call of SendEventAsync that found the outbox full. */
 #define IOTHUB_OUTBOX_REJECT 0                   /* default: the call answers ERROR, OUTBOX_FULL */
-#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement: then REJECT */
+#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement, or they are the twin's: then REJECT */
 #define IOTHUB_OUTBOX_DROP_NEWEST 2              /* the new message goes: the call answers OK */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------
@@ -6401,6 +6401,8 @@ IOTHUBI_PRIVATE void iothubi_mailbox_lost(iothubi_mailbox *mailbox)
 #define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
 
+IOTHUBI_CHECK(twin_gets, IOTHUB_TWIN_GETS >= 1 && IOTHUB_TWIN_GETS <= 7); /* a bit for each, and one, in properties */
+
 /* The request for the document. */
 enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED, IOTHUBI_GET_ARRIVING };
 
@@ -7826,6 +7828,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     unsigned int want = IOTHUB_CONST_BYTE(iothubi_mqtt_want_of_kind + inbound->kind);
     int named = inbound->missing == 0;
     inbound->total = total;
+    inbound->answer = IOTHUBMESSAGE_ABANDONED;   /* unless the last piece says otherwise */
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
@@ -7880,8 +7883,11 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
     } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
-        inbound->answer = (unsigned char)client->piece(client, chunk, size,
-            client->mqtt.parser.remaining != 0 ? IOTHUB_PIECE_MORE : IOTHUB_PIECE_LAST);
+        int last = client->mqtt.parser.remaining == 0;
+        IOTHUBMESSAGE_DISPOSITION_RESULT answer = client->piece(client, chunk, size, last ? IOTHUB_PIECE_LAST : IOTHUB_PIECE_MORE);
+        if (last) {
+            inbound->answer = (unsigned char)answer;
+        }
     }
     inbound->offset += (uint32_t)size;
 }
@@ -9053,8 +9059,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_run(struct iothubi_client *clie
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
         client->running = running != 0;
-        if (running && client->state == IOTHUBI_GAVE_UP) {
+        if (running && client->state <= IOTHUBI_GAVE_UP) { /* who starts anew has not failed yet */
             client->retry.count = client->retry.answered = 0;
+        }
+        if (running && client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
         iothubi_wake(client);

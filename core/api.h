@@ -428,8 +428,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_run(struct iothubi_client *clie
     IOTHUB_CLIENT_RESULT result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
         client->running = running != 0;
-        if (running && client->state == IOTHUBI_GAVE_UP) {
+        if (running && client->state <= IOTHUBI_GAVE_UP) { /* who starts anew has not failed yet */
             client->retry.count = client->retry.answered = 0;
+        }
+        if (running && client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
         iothubi_wake(client);

@@ -686,7 +686,7 @@ typedef enum OPTION_OPENSSL_KEY_TYPE_TAG { KEY_TYPE_DEFAULT = 0, KEY_TYPE_ENGINE
 
 /* The outbox policies. What is dropped is confirmed ERROR, within the call of SendEventAsync that found the outbox full. */
 #define IOTHUB_OUTBOX_REJECT 0                   /* default: the call answers ERROR, OUTBOX_FULL */
-#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement: then REJECT */
+#define IOTHUB_OUTBOX_DROP_OLDEST 1              /* the oldest go, unless the hub owes their acknowledgement, or they are the twin's: then REJECT */
 #define IOTHUB_OUTBOX_DROP_NEWEST 2              /* the new message goes: the call answers OK */
 
 /* ---- Device client -----------------------------------------------------------------------------------------------

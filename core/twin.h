@@ -11,6 +11,8 @@
 #define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
 
+IOTHUBI_CHECK(twin_gets, IOTHUB_TWIN_GETS >= 1 && IOTHUB_TWIN_GETS <= 7); /* a bit for each, and one, in properties */
+
 /* The request for the document. */
 enum { IOTHUBI_GET_NONE, IOTHUBI_GET_WANTED, IOTHUBI_GET_ASKED, IOTHUBI_GET_ARRIVING };
 

@@ -246,6 +246,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     unsigned int want = IOTHUB_CONST_BYTE(iothubi_mqtt_want_of_kind + inbound->kind);
     int named = inbound->missing == 0;
     inbound->total = total;
+    inbound->answer = IOTHUBMESSAGE_ABANDONED;   /* unless the last piece says otherwise */
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
@@ -300,8 +301,11 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
     } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
-        inbound->answer = (unsigned char)client->piece(client, chunk, size,
-            client->mqtt.parser.remaining != 0 ? IOTHUB_PIECE_MORE : IOTHUB_PIECE_LAST);
+        int last = client->mqtt.parser.remaining == 0;
+        IOTHUBMESSAGE_DISPOSITION_RESULT answer = client->piece(client, chunk, size, last ? IOTHUB_PIECE_LAST : IOTHUB_PIECE_MORE);
+        if (last) {
+            inbound->answer = (unsigned char)answer;
+        }
     }
     inbound->offset += (uint32_t)size;
 }
