@@ -1425,3 +1425,21 @@ TEST_CASE("client: nothing follows DISCONNECT, not even a ping that falls due be
     CHECK(b.sent().back().type == 14);
     CHECK_FALSE(b.is_open);
 }
+
+TEST_CASE("client: Start after a rest begins the back-off anew, also when Stop came between")
+{
+    Bench b;
+    REQUIRE(IoTHubDeviceClient_SetRetryPolicy(b.hub, IOTHUB_CLIENT_RETRY_EXPONENTIAL_BACKOFF, 3) == IOTHUB_CLIENT_OK);
+    b.open_result = -1;
+    while (b.statuses.empty() || b.statuses.back().reason != IOTHUB_CLIENT_CONNECTION_RETRY_EXPIRED) b.after(500);
+    IoTHubDeviceClient_Stop(b.hub);
+    b.work(2);
+    IoTHubDeviceClient_Start(b.hub);
+    int opens = b.opens;
+    b.work(2);
+    CHECK(b.opens == opens + 1);
+    CHECK(b.next() <= 1000);             /* W, not what it had grown to */
+    b.after(999);
+    b.after(1);
+    CHECK(b.opens == opens + 2);
+}
