@@ -6107,9 +6107,8 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
 IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    if (map->used > map->room - inbound->apart) {
-        inbound->missing += map->used - (map->room - inbound->apart);
-        return;
+    if (inbound->apart > map->room || map->used > map->room - inbound->apart) {
+        return;                                  /* some of the inbox was carved off since: it stays */
     }
     IOTHUB_MEMMOVE(map->bytes + inbound->apart, map->bytes, map->used);
     map->bytes += inbound->apart;
@@ -7706,6 +7705,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
         subscriptions->asked = (unsigned char)(subscriptions->asked & ~bit);
         if (codes[i] != IOTHUBI_MQTT_SUBACK_FAILURE) {
             subscriptions->granted = (unsigned char)(subscriptions->granted | bit);
+            if (bit == IOTHUBI_WANT_PATCHES) {
+                iothubi_twin_ask(client->twin);  /* if its document came already: granted late, changes were missed */
+            }
         } else {
             subscriptions->refused = (unsigned char)(subscriptions->refused | bit);
             subscriptions->refused_tick = client->now;
@@ -7811,13 +7813,11 @@ IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
         uint32_t missing = inbound->total - (uint32_t)room;
         inbound->missing += missing < (uint32_t)(IOTHUBI_SIZE_MAXIMUM / 2u) ? (size_t)missing : IOTHUBI_SIZE_MAXIMUM / 2u;
     }
-    if (inbound->missing != 0) {
-        map->room = map->used;
-        return 0;
+    if (inbound->missing == 0) {
+        room -= (size_t)inbound->total;
     }
-    room -= (size_t)inbound->total;
     map->room = map->used + (arrays < room ? arrays : room);
-    return 1;
+    return inbound->missing == 0;
 }
 
 /* The topic is complete, and the size of the body known: what becomes of it? */
@@ -9892,6 +9892,9 @@ IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int
     client->twin->get = IOTHUBI_GET_NONE;
     iothubi_twin_refused(client, status, after_s);
     if (iothubi_twin_is_wanted(client->twin)) {
+        if (status != IOTHUBI_STATUS_NO_ANSWER && client->twin->held_s == 0) {
+            iothubi_twin_hold(client->twin, after_s, client->now); /* nor 400 or 404 again and again, once a round trip */
+        }
         iothubi_twin_ask(client->twin);
     }
     iothubi_twin_tell_waiting(client, NULL, 0);
@@ -10204,9 +10207,8 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
 }
 
 /* What the application answers at once: copied, then its own again. */
-IOTHUBI_PRIVATE void iothubi_method_reply(struct iothubi_client *client, int status, unsigned char *response, size_t size)
+IOTHUBI_PRIVATE void iothubi_method_reply(struct iothubi_client *client, const char *id, int status, unsigned char *response, size_t size)
 {
-    const char *id = iothubi_method_id(client);
     size_t missing = iothubi_method_answer_now(client, id, status >= 0 ? status : IOTHUBI_METHOD_REFUSED, response, response != NULL ? size : 0);
     if (response != NULL) {
         IOTHUB_FREE(response);
@@ -10228,7 +10230,7 @@ IOTHUBI_PRIVATE void iothubi_method_call(struct iothubi_client *client, const ch
     IOTHUB_UNLOCK();
     status = callback(name, iothubi_inbound_body(&client->inbound), (size_t)client->inbound.total, &response, &size, context);
     IOTHUB_LOCK();
-    iothubi_method_reply(client, status, response, size);
+    iothubi_method_reply(client, iothubi_method_id(client), status, response, size);
 }
 
 /* The name of a command may start with that of its component. */
@@ -10237,6 +10239,7 @@ IOTHUBI_PRIVATE void iothubi_method_call_command(struct iothubi_client *client, 
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
     IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback = (IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC)client->methods->callback;
     void *context = client->methods->context;
+    const char *id = iothubi_method_id(client);  /* of the map as it is: a name in two parts is no entry any more */
     IOTHUB_CLIENT_COMMAND_REQUEST request;
     IOTHUB_CLIENT_COMMAND_RESPONSE response;
     iothubi_span command, component;
@@ -10257,7 +10260,7 @@ IOTHUBI_PRIVATE void iothubi_method_call_command(struct iothubi_client *client, 
     IOTHUB_UNLOCK();
     callback(&request, &response, context);
     IOTHUB_LOCK();
-    iothubi_method_reply(client, response.statusCode, response.payload, response.payloadLength);
+    iothubi_method_reply(client, id, response.statusCode, response.payload, response.payloadLength);
 }
 
 /* One that is answered later; a callback that fails refuses it. */
@@ -10282,14 +10285,20 @@ IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
     iothubi_method_way way = client->methods->way;
-    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL) {
+    int later = client->methods->kinds == IOTHUBI_METHODS_ARE_LATER;
+    iothubi_pending *pending;
+    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL && later == (inbound->handle != NULL)) {
         IOTHUBI_COUNT(client, received, 1);
         way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
     } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
         IOTHUBI_COUNT(client, received, 1);
-    } else {                                     /* it cannot be taken, or was given up while the body came */
+    } else {                                     /* it cannot be taken, or others take methods since its body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
+        pending = iothubi_method_find(client->methods, (size_t)inbound->handle);
+        if (pending != NULL) {                   /* nobody knows its handle */
+            pending->number = 0;
+        }
     }
 }
 

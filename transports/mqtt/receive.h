@@ -124,6 +124,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_got_suback(struct iothubi_client *client, cons
         subscriptions->asked = (unsigned char)(subscriptions->asked & ~bit);
         if (codes[i] != IOTHUBI_MQTT_SUBACK_FAILURE) {
             subscriptions->granted = (unsigned char)(subscriptions->granted | bit);
+            if (bit == IOTHUBI_WANT_PATCHES) {
+                iothubi_twin_ask(client->twin);  /* if its document came already: granted late, changes were missed */
+            }
         } else {
             subscriptions->refused = (unsigned char)(subscriptions->refused | bit);
             subscriptions->refused_tick = client->now;
@@ -229,13 +232,11 @@ IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
         uint32_t missing = inbound->total - (uint32_t)room;
         inbound->missing += missing < (uint32_t)(IOTHUBI_SIZE_MAXIMUM / 2u) ? (size_t)missing : IOTHUBI_SIZE_MAXIMUM / 2u;
     }
-    if (inbound->missing != 0) {
-        map->room = map->used;
-        return 0;
+    if (inbound->missing == 0) {
+        room -= (size_t)inbound->total;
     }
-    room -= (size_t)inbound->total;
     map->room = map->used + (arrays < room ? arrays : room);
-    return 1;
+    return inbound->missing == 0;
 }
 
 /* The topic is complete, and the size of the body known: what becomes of it? */

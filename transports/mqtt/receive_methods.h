@@ -99,9 +99,8 @@ IOTHUBI_PRIVATE int iothubi_method_accept(struct iothubi_client *client)
 }
 
 /* What the application answers at once: copied, then its own again. */
-IOTHUBI_PRIVATE void iothubi_method_reply(struct iothubi_client *client, int status, unsigned char *response, size_t size)
+IOTHUBI_PRIVATE void iothubi_method_reply(struct iothubi_client *client, const char *id, int status, unsigned char *response, size_t size)
 {
-    const char *id = iothubi_method_id(client);
     size_t missing = iothubi_method_answer_now(client, id, status >= 0 ? status : IOTHUBI_METHOD_REFUSED, response, response != NULL ? size : 0);
     if (response != NULL) {
         IOTHUB_FREE(response);
@@ -123,7 +122,7 @@ IOTHUBI_PRIVATE void iothubi_method_call(struct iothubi_client *client, const ch
     IOTHUB_UNLOCK();
     status = callback(name, iothubi_inbound_body(&client->inbound), (size_t)client->inbound.total, &response, &size, context);
     IOTHUB_LOCK();
-    iothubi_method_reply(client, status, response, size);
+    iothubi_method_reply(client, iothubi_method_id(client), status, response, size);
 }
 
 /* The name of a command may start with that of its component. */
@@ -132,6 +131,7 @@ IOTHUBI_PRIVATE void iothubi_method_call_command(struct iothubi_client *client, 
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
     IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC callback = (IOTHUB_CLIENT_COMMAND_CALLBACK_ASYNC)client->methods->callback;
     void *context = client->methods->context;
+    const char *id = iothubi_method_id(client);  /* of the map as it is: a name in two parts is no entry any more */
     IOTHUB_CLIENT_COMMAND_REQUEST request;
     IOTHUB_CLIENT_COMMAND_RESPONSE response;
     iothubi_span command, component;
@@ -152,7 +152,7 @@ IOTHUBI_PRIVATE void iothubi_method_call_command(struct iothubi_client *client, 
     IOTHUB_UNLOCK();
     callback(&request, &response, context);
     IOTHUB_LOCK();
-    iothubi_method_reply(client, response.statusCode, response.payload, response.payloadLength);
+    iothubi_method_reply(client, id, response.statusCode, response.payload, response.payloadLength);
 }
 
 /* One that is answered later; a callback that fails refuses it. */
@@ -177,14 +177,20 @@ IOTHUBI_PRIVATE void iothubi_method_deliver(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
     iothubi_method_way way = client->methods->way;
-    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL) {
+    int later = client->methods->kinds == IOTHUBI_METHODS_ARE_LATER;
+    iothubi_pending *pending;
+    if (inbound->body == IOTHUBI_BODY_WHOLE && way != NULL && later == (inbound->handle != NULL)) {
         IOTHUBI_COUNT(client, received, 1);
         way(client, iothubi_map_get(&inbound->map, IOTHUBI_PROPERTY_METHOD_NAME, NULL));
     } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
         IOTHUBI_COUNT(client, received, 1);
-    } else {                                     /* it cannot be taken, or was given up while the body came */
+    } else {                                     /* it cannot be taken, or others take methods since its body came */
         iothubi_mqtt_skipped(client, IOTHUB_CODE_METHOD_SKIPPED);
         iothubi_method_answer_status(client, iothubi_method_id(client), IOTHUBI_METHOD_NOT_TAKEN);
+        pending = iothubi_method_find(client->methods, (size_t)inbound->handle);
+        if (pending != NULL) {                   /* nobody knows its handle */
+            pending->number = 0;
+        }
     }
 }
 

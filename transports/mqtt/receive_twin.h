@@ -76,6 +76,9 @@ IOTHUBI_PRIVATE void iothubi_twin_no_document(struct iothubi_client *client, int
     client->twin->get = IOTHUBI_GET_NONE;
     iothubi_twin_refused(client, status, after_s);
     if (iothubi_twin_is_wanted(client->twin)) {
+        if (status != IOTHUBI_STATUS_NO_ANSWER && client->twin->held_s == 0) {
+            iothubi_twin_hold(client->twin, after_s, client->now); /* nor 400 or 404 again and again, once a round trip */
+        }
         iothubi_twin_ask(client->twin);
     }
     iothubi_twin_tell_waiting(client, NULL, 0);

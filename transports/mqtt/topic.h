@@ -228,9 +228,8 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
 IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    if (map->used > map->room - inbound->apart) {
-        inbound->missing += map->used - (map->room - inbound->apart);
-        return;
+    if (inbound->apart > map->room || map->used > map->room - inbound->apart) {
+        return;                                  /* some of the inbox was carved off since: it stays */
     }
     IOTHUB_MEMMOVE(map->bytes + inbound->apart, map->bytes, map->used);
     map->bytes += inbound->apart;
