@@ -59,6 +59,13 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
     return iothubi_read_decimal(text.at, text.size, &number) ? number : 0;
 }
 
+/* The time that the hub asks for, in seconds; 0: it names none. When the inbox had no room for it: the longest. */
+IOTHUBI_PRIVATE uint32_t iothubi_twin_retry_after(const struct iothubi_client *client)
+{
+    uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
+    return after_s == 0 && client->inbound.missing > client->inbound.total ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
+}
+
 /* The hub refused a request, or did not answer. */
 IOTHUBI_PRIVATE void iothubi_twin_refused(struct iothubi_client *client, int status, uint32_t after_s)
 {
@@ -118,7 +125,7 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
         return;
     }
     if (status >= 300) {
-        iothubi_twin_refused(client, status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
+        iothubi_twin_refused(client, status, iothubi_twin_retry_after(client));
     }
     iothubi_twin_confirm(client, record, status);
 }
@@ -137,7 +144,7 @@ IOTHUBI_PRIVATE int iothubi_twin_accept(struct iothubi_client *client)
     } else if (twin->get != IOTHUBI_GET_ASKED || request != iothubi_twin_request(twin)) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1); /* of one that was given up */
     } else if (inbound->status != 200) {
-        iothubi_twin_no_document(client, (int)inbound->status, iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER));
+        iothubi_twin_no_document(client, (int)inbound->status, iothubi_twin_retry_after(client));
     } else {
         iothubi_json_version_begin(&twin->scanner, IOTHUBI_VERSION_OF_TWIN);
         twin->get = IOTHUBI_GET_ARRIVING;        /* however slowly: the link's own deadlines watch over it now */
