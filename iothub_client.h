@@ -5932,6 +5932,7 @@ typedef struct iothubi_inbound_tag {
     unsigned char body;
     unsigned char answer;                        /* of the application, to the last piece */
     unsigned char dropping;                      /* a value that nobody asks for */
+    unsigned char cut;                           /* some name or value found no room */
 } iothubi_inbound;
 
 static IOTHUB_CONST char iothubi_topic_words[] =
@@ -6197,6 +6198,7 @@ IOTHUBI_PRIVATE void iothubi_topic_end(iothubi_inbound *inbound)
         iothubi_bag_value_end(inbound);
     }
     map->used = inbound->start;
+    inbound->cut = inbound->missing != 0;
 }
 
 #endif
@@ -7598,6 +7600,8 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
 #define IOTHUBI_MQTT_SUBACK_FAILURE 0x80u
 #define IOTHUBI_SUBSCRIBE_AGAIN_S 60u            /* after a refusal */
 #define IOTHUBI_SUBSCRIPTIONS_MAXIMUM 4u
+/* Nothing is kept where reading goes, however much one read takes. */
+#define IOTHUBI_KEPT_FROM (IOTHUB_WORK_READ_SIZE > IOTHUBI_WINDOW ? (size_t)IOTHUB_WORK_READ_SIZE : (size_t)IOTHUBI_WINDOW)
 
 /* ---- SUBSCRIBE and UNSUBSCRIBE ---- */
 
@@ -7740,7 +7744,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
     const iothubi_inbound *inbound = &client->inbound;
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     size_t promised = client->mqtt.out == IOTHUBI_MQTT_OUT_CONNECT ? client->mqtt.promised : 0; /* as long as all of the inbox was window */
-    unsigned char *top = client->inbox + (IOTHUBI_WINDOW > promised ? IOTHUBI_WINDOW : promised);
+    unsigned char *top = client->inbox + (IOTHUBI_KEPT_FROM > promised ? IOTHUBI_KEPT_FROM : promised);
     if (client->mailbox != NULL) {
         top = iothubi_mailbox_end(client->mailbox, top);
     }
@@ -7756,7 +7760,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_WINDOW + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM + size + IOTHUBI_ALIGNMENT - 1u;
     unsigned char *end = client->inbox + client->inbox_size;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
@@ -7826,13 +7830,12 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     iothubi_inbound *inbound = &client->inbound;
     const iothubi_feature *feature = iothubi_mqtt_feature(client);
     unsigned int want = IOTHUB_CONST_BYTE(iothubi_mqtt_want_of_kind + inbound->kind);
-    int named = inbound->missing == 0;
     inbound->total = total;
     inbound->answer = IOTHUBMESSAGE_ABANDONED;   /* unless the last piece says otherwise */
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
-    } else if (named && client->piece != NULL) {
+    } else if (!inbound->cut && client->piece != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
@@ -9213,7 +9216,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
     mailbox->oversize = hash;
     /* nor if nothing else lay there, nor in pieces */
     if ((lies <= client->signing_size || client->inbound.missing > lies - client->signing_size)
-        && (client->piece == NULL || client->inbound.missing > client->inbound.total)) {
+        && (client->piece == NULL || client->inbound.cut)) {
         mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
     }
     return mailbox->oversize_seen >= client->oversize_limit;
@@ -9648,7 +9651,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *cli
 IOTHUBI_PRIVATE int iothubi_message_may_be_kept(const struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const unsigned char *start = client->inbox + IOTHUBI_WINDOW, *end = client->inbox + client->inbox_size;
+    const unsigned char *start = client->inbox + IOTHUBI_KEPT_FROM, *end = client->inbox + client->inbox_size;
     size_t body = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
     return iothubi_mailbox_end(client->mailbox, client->inbox) == client->inbox
         || (size_t)(inbound->map.bytes - start) + inbound->map.room + body <= (size_t)(end - start) / 2u;
@@ -9879,7 +9882,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
 IOTHUBI_PRIVATE uint32_t iothubi_twin_retry_after(const struct iothubi_client *client)
 {
     uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
-    return after_s == 0 && client->inbound.missing > client->inbound.total ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
+    return after_s == 0 && client->inbound.cut ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
 }
 
 /* The hub refused a request, or did not answer. */

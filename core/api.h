@@ -582,7 +582,7 @@ IOTHUBI_PRIVATE int iothubi_give_up(struct iothubi_client *client)
     mailbox->oversize = hash;
     /* nor if nothing else lay there, nor in pieces */
     if ((lies <= client->signing_size || client->inbound.missing > lies - client->signing_size)
-        && (client->piece == NULL || client->inbound.missing > client->inbound.total)) {
+        && (client->piece == NULL || client->inbound.cut)) {
         mailbox->oversize_seen = (unsigned char)(mailbox->oversize_seen + 1);
     }
     return mailbox->oversize_seen >= client->oversize_limit;

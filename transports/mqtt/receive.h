@@ -17,6 +17,8 @@
 #define IOTHUBI_MQTT_SUBACK_FAILURE 0x80u
 #define IOTHUBI_SUBSCRIBE_AGAIN_S 60u            /* after a refusal */
 #define IOTHUBI_SUBSCRIPTIONS_MAXIMUM 4u
+/* Nothing is kept where reading goes, however much one read takes. */
+#define IOTHUBI_KEPT_FROM (IOTHUB_WORK_READ_SIZE > IOTHUBI_WINDOW ? (size_t)IOTHUB_WORK_READ_SIZE : (size_t)IOTHUBI_WINDOW)
 
 /* ---- SUBSCRIBE and UNSUBSCRIBE ---- */
 
@@ -159,7 +161,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
     const iothubi_inbound *inbound = &client->inbound;
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     size_t promised = client->mqtt.out == IOTHUBI_MQTT_OUT_CONNECT ? client->mqtt.promised : 0; /* as long as all of the inbox was window */
-    unsigned char *top = client->inbox + (IOTHUBI_WINDOW > promised ? IOTHUBI_WINDOW : promised);
+    unsigned char *top = client->inbox + (IOTHUBI_KEPT_FROM > promised ? IOTHUBI_KEPT_FROM : promised);
     if (client->mailbox != NULL) {
         top = iothubi_mailbox_end(client->mailbox, top);
     }
@@ -175,7 +177,7 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_WINDOW + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM + size + IOTHUBI_ALIGNMENT - 1u;
     unsigned char *end = client->inbox + client->inbox_size;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
@@ -245,13 +247,12 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
     iothubi_inbound *inbound = &client->inbound;
     const iothubi_feature *feature = iothubi_mqtt_feature(client);
     unsigned int want = IOTHUB_CONST_BYTE(iothubi_mqtt_want_of_kind + inbound->kind);
-    int named = inbound->missing == 0;
     inbound->total = total;
     inbound->answer = IOTHUBMESSAGE_ABANDONED;   /* unless the last piece says otherwise */
     inbound->body = IOTHUBI_BODY_SKIPPED;
     if (iothubi_mqtt_fits(inbound)) {
         inbound->body = IOTHUBI_BODY_WHOLE;
-    } else if (named && client->piece != NULL) {
+    } else if (!inbound->cut && client->piece != NULL) {
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */

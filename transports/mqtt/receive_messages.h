@@ -31,7 +31,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *cli
 IOTHUBI_PRIVATE int iothubi_message_may_be_kept(const struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
-    const unsigned char *start = client->inbox + IOTHUBI_WINDOW, *end = client->inbox + client->inbox_size;
+    const unsigned char *start = client->inbox + IOTHUBI_KEPT_FROM, *end = client->inbox + client->inbox_size;
     size_t body = inbound->body == IOTHUBI_BODY_WHOLE ? (size_t)inbound->total : 0;
     return iothubi_mailbox_end(client->mailbox, client->inbox) == client->inbox
         || (size_t)(inbound->map.bytes - start) + inbound->map.room + body <= (size_t)(end - start) / 2u;

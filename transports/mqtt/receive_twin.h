@@ -63,7 +63,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
 IOTHUBI_PRIVATE uint32_t iothubi_twin_retry_after(const struct iothubi_client *client)
 {
     uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
-    return after_s == 0 && client->inbound.missing > client->inbound.total ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
+    return after_s == 0 && client->inbound.cut ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
 }
 
 /* The hub refused a request, or did not answer. */

@@ -53,6 +53,7 @@ typedef struct iothubi_inbound_tag {
     unsigned char body;
     unsigned char answer;                        /* of the application, to the last piece */
     unsigned char dropping;                      /* a value that nobody asks for */
+    unsigned char cut;                           /* some name or value found no room */
 } iothubi_inbound;
 
 static IOTHUB_CONST char iothubi_topic_words[] =
@@ -318,6 +319,7 @@ IOTHUBI_PRIVATE void iothubi_topic_end(iothubi_inbound *inbound)
         iothubi_bag_value_end(inbound);
     }
     map->used = inbound->start;
+    inbound->cut = inbound->missing != 0;
 }
 
 #endif
