@@ -10,6 +10,7 @@
 #define IOTHUBI_TWIN_ANSWER_S 60u                /* an answer is missed after this */
 #define IOTHUBI_TWIN_RETRY_S 10u                 /* after a refusal that says no time of its own */
 #define IOTHUBI_TWIN_RETRY_MAXIMUM_S 3600u
+#define IOTHUBI_TWIN_RETRY_UNREAD_S 300u         /* after one whose time found no room in the inbox */
 
 IOTHUBI_CHECK(twin_gets, IOTHUB_TWIN_GETS >= 1 && IOTHUB_TWIN_GETS <= 7); /* a bit for each, and one, in properties */
 

@@ -59,11 +59,11 @@ IOTHUBI_PRIVATE uint32_t iothubi_twin_number(const struct iothubi_client *client
     return iothubi_read_decimal(text.at, text.size, &number) ? number : 0;
 }
 
-/* The time that the hub asks for, in seconds; 0: it names none. When the inbox had no room for it: the longest. */
+/* The time that the hub asks for, in seconds; 0: it names none. When the inbox had no room for it: a long one. */
 IOTHUBI_PRIVATE uint32_t iothubi_twin_retry_after(const struct iothubi_client *client)
 {
     uint32_t after_s = iothubi_twin_number(client, IOTHUBI_PROPERTY_RETRY_AFTER);
-    return after_s == 0 && client->inbound.cut ? IOTHUBI_TWIN_RETRY_MAXIMUM_S : after_s;
+    return after_s == 0 && client->inbound.cut ? IOTHUBI_TWIN_RETRY_UNREAD_S : after_s;
 }
 
 /* The hub refused a request, or did not answer. */
