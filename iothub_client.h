@@ -85,9 +85,10 @@
    are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
    control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
-   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (about one for each 256
-   bytes of inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
-   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
+   they are first asked for; on a 32-bit machine messages take 68 bytes and 44 for each that may be kept (about one for each 256
+   bytes of inbox, at least two), twins 64, methods 32, and 48 for each that may be answered later; methods also take a quarter of the
+   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768; with a key whose
+   text to sign is longer than 150 bytes as much more. INBOX_TOO_SMALL of the call that asks says what is missing. A message that is
    kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
    CALLBACKS come only from DoWork, and the pending ones from Destroy (and what the option outbox_policy drops is confirmed
@@ -4358,7 +4359,7 @@ IOTHUBI_PRIVATE int iothubi_http_malformed(iothubi_http_head *head)
 /* RFC 9112 section 4: version and status; the reason is everybody's own, and some leave out even the space before it. */
 IOTHUBI_PRIVATE int iothubi_http_start_byte(iothubi_http_head *head, int c)
 {
-    int expected = IOTHUB_CONST_BYTE(iothubi_http_start + head->at);
+    int expected = (unsigned char)IOTHUB_CONST_BYTE(iothubi_http_start + head->at);
     if (expected != '0' ? c != expected : !iothubi_is_digit(c)) {
         return iothubi_http_malformed(head);
     }
@@ -6104,6 +6105,17 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
     inbound->escape = map->room;
 }
 
+/* The end of a pair. A name alone has an empty value; where there is nothing there is no pair. */
+IOTHUBI_PRIVATE void iothubi_bag_pair_end(iothubi_inbound *inbound)
+{
+    if (inbound->at == IOTHUBI_AT_NAME && inbound->map.used > inbound->start + 1u) {
+        iothubi_bag_name_end(inbound);
+    }
+    if (inbound->at == IOTHUBI_AT_VALUE) {
+        iothubi_bag_value_end(inbound);
+    }
+}
+
 /* A message may be kept: it moves to where it may lie for long. */
 IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
 {
@@ -6146,8 +6158,8 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
         break;
     default:
         word = iothubi_find_name(iothubi_topic_words, &text);
-        if (word >= 0 && IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word) == inbound->at) {
-            next = IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word + 1);
+        if (word >= 0 && IOTHUB_CONST_BYTE(iothubi_topic_steps + 2u * (size_t)word) == inbound->at) {
+            next = IOTHUB_CONST_BYTE(iothubi_topic_steps + 2u * (size_t)word + 1u);
         }
         break;
     }
@@ -6174,10 +6186,7 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
                 iothubi_topic_segment_end(inbound, identity);
             }
         } else if (c == '&') {
-            if (inbound->at == IOTHUBI_AT_NAME) {    /* a name alone: its value is empty */
-                iothubi_bag_name_end(inbound);
-            }
-            iothubi_bag_value_end(inbound);
+            iothubi_bag_pair_end(inbound);
         } else if (c == '=' && inbound->at == IOTHUBI_AT_NAME) {
             iothubi_bag_name_end(inbound);
         } else if (!inbound->dropping
@@ -6191,12 +6200,7 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
 IOTHUBI_PRIVATE void iothubi_topic_end(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    if (inbound->at == IOTHUBI_AT_NAME && map->used > inbound->start + 1u) {
-        iothubi_bag_name_end(inbound);
-    }
-    if (inbound->at == IOTHUBI_AT_VALUE) {
-        iothubi_bag_value_end(inbound);
-    }
+    iothubi_bag_pair_end(inbound);
     map->used = inbound->start;
     inbound->cut = inbound->missing != 0;
 }
@@ -6242,13 +6246,13 @@ typedef struct iothubi_mailbox_tag {
     iothubi_input *inputs;
     uint32_t received_time;                      /* wall clock of the last message; 0: none yet */
     uint32_t oversize;                           /* a hash of the message that did not fit ... */
-    unsigned char oversize_seen;                 /* ... so often */
     iothubi_held *held;
     iothubi_owed *owed;                          /* in order of arrival */
     unsigned short writing;                      /* the acknowledgement that is being written; 0: none */
     unsigned char slots;
     unsigned char turn;                          /* the slot to look at first */
     unsigned char owed_count;
+    unsigned char oversize_seen;                 /* ... so often */
 } iothubi_mailbox;
 
 #define IOTHUBI_MAILBOX_SIZE(slots) \
@@ -6283,7 +6287,7 @@ IOTHUBI_PRIVATE void iothubi_mailbox_use(iothubi_mailbox *mailbox, iothubi_held 
 }
 
 /* The slot that this handle is, or NULL: it is settled, or never was one. */
-IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_find(const iothubi_mailbox *mailbox, IOTHUB_MESSAGE_HANDLE message)
+IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_find(const iothubi_mailbox *mailbox, const struct IOTHUB_MESSAGE_HANDLE_DATA_TAG *message)
 {
     unsigned int i;
     for (i = 0; i < mailbox->slots; ++i) {
@@ -6425,10 +6429,10 @@ typedef struct iothubi_twin_tag {
     unsigned short held_s;                       /* ... so long; 0: it did not */
     unsigned char get;
     unsigned char known;                         /* version is that of a document of this connection */
+    unsigned char reported;                      /* one was sent on this connection and is not answered */
     unsigned char waiting;                       /* calls of GetTwinAsync */
     unsigned char properties;                    /* a bit for each reader: it has the callback of properties */
     uint32_t reported_tick;                      /* the last reported state was sent or answered */
-    unsigned char reported;                      /* one was sent on this connection and is not answered */
 } iothubi_twin;
 
 IOTHUBI_PRIVATE int iothubi_twin_is_wanted(const iothubi_twin *twin)
@@ -6567,7 +6571,7 @@ IOTHUBI_PRIVATE iothubi_pending *iothubi_method_begin(iothubi_methods *methods, 
 {
     iothubi_pending *pending = iothubi_method_find(methods, 0);
     if (pending != NULL) {
-        methods->newest = (unsigned short)(methods->newest < 0xFFFFu ? methods->newest + 1 : 1);
+        methods->newest = (unsigned short)(methods->newest < 0xFFFFu ? methods->newest + 1u : 1u);
         pending->number = methods->newest;
         pending->since_s = now_s;
         IOTHUB_MEMCPY(pending->id, id, IOTHUB_STRLEN(id) + 1u);
@@ -6587,6 +6591,17 @@ IOTHUBI_PRIVATE iothubi_pending *iothubi_method_oldest(const iothubi_methods *me
         }
     }
     return oldest;
+}
+
+/* Lets go of the calls that the service has given up. */
+IOTHUBI_PRIVATE void iothubi_methods_expire(iothubi_methods *methods, uint32_t now_s)
+{
+    unsigned int i;
+    for (i = 0; i < methods->slots; ++i) {
+        if (now_s - methods->pending[i].since_s >= IOTHUBI_METHOD_PATIENCE_S) {
+            methods->pending[i].number = 0;
+        }
+    }
 }
 
 /* The connection is gone: the service has failed all calls already. */
@@ -6775,7 +6790,6 @@ struct iothubi_client {
     void (*ask_credential)(struct iothubi_client *client); /* set by SetCredentialCallback: for an attempt after a refusal */
     IOTHUB_CLIENT_CREDENTIAL_CALLBACK credential_callback;
     void *credential_context;
-    unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
 
     /* features: what is received */
     const iothubi_feature *feature[IOTHUBI_FEATURES];
@@ -6784,12 +6798,13 @@ struct iothubi_client {
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
     size_t signing_size;                         /* bytes at the start of the inbox that signing a token takes */
-    unsigned char kept_low;                      /* a message that is kept lies there: the next connection waits for it */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
+    unsigned char credential_due;                /* the last attempt was refused, and the callback was not asked since */
+    unsigned char kept_low;                      /* a message that is kept lies where a token is signed: the next connection waits for it */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
 #endif
@@ -7756,13 +7771,14 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
         : map->bytes + map->room + (inbound->body == IOTHUBI_BODY_WHOLE ? inbound->total : 0);
 }
 
-/* Takes size bytes, zero, off the end of the inbox for good, aligned for a pointer; as much as the window stays free at least. NULL,
-   with the error set: no room. */
+/* Takes size bytes, zero, off the end of the inbox for good, aligned for a pointer. What is left still takes the text that is signed,
+   and as much as the window behind what lies there. NULL, with the error set: no room. */
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM;
     unsigned char *end = client->inbox + client->inbox_size;
+    needed = (needed > client->signing_size ? needed : client->signing_size) + size + IOTHUBI_ALIGNMENT - 1u;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
         return NULL;
@@ -8893,14 +8909,11 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     long position;
     IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
-    if (code == IOTHUB_CODE_NONE && transport == NULL) {
-        code = IOTHUB_CODE_PROTOCOL_MISSING;
+    if (code == IOTHUB_CODE_NONE && transport != NULL) {
+        return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
     }
-    if (code != IOTHUB_CODE_NONE) {
-        iothubi_creation_failed(code, position, 0);
-        return 0;
-    }
-    return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
+    iothubi_creation_failed(code != IOTHUB_CODE_NONE ? code : IOTHUB_CODE_PROTOCOL_MISSING, position, 0);
+    return 0;
 }
 
 /* ---- calls ---- */
@@ -10345,11 +10358,11 @@ IOTHUBI_PRIVATE void iothubi_method_timers(const struct iothubi_client *client, 
     }
 }
 
-/* Nobody waits for its answer any more. */
+/* Nobody waits for their answers any more. */
 IOTHUBI_PRIVATE void iothubi_method_due(struct iothubi_client *client, int what)
 {
     (void)what;
-    iothubi_method_oldest(client->methods, client->uptime_s)->number = 0;
+    iothubi_methods_expire(client->methods, client->uptime_s);
 }
 
 IOTHUBI_PRIVATE void iothubi_method_lost(struct iothubi_client *client)
@@ -10389,7 +10402,7 @@ static const iothubi_feature iothubi_method_feature = {
 #define IOTHUBI_INBOX_BYTES_PER_SLOT 256u        /* one kept message, or one method that is answered later, for so many */
 #define IOTHUBI_SLOTS_MINIMUM 2u
 #define IOTHUBI_SLOTS_MAXIMUM 16u
-#define IOTHUBI_ANSWERS_MINIMUM 64u
+#define IOTHUBI_ANSWERS_MINIMUM 80u              /* an answer to a GUID without a body takes 71 */
 
 /* Asks for something, or gives it up. */
 IOTHUBI_PRIVATE void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
@@ -10604,6 +10617,9 @@ IOTHUBI_PRIVATE void iothubi_set_twin_reader(struct iothubi_client *client, unsi
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_twin(struct iothubi_client *client, iothubi_function callback, int properties, void *context)
 {
+    if (callback == NULL && client->twin == NULL) {
+        return IOTHUB_CLIENT_OK;
+    }
     if (!iothubi_have_twin(client)) {
         return IOTHUB_CLIENT_ERROR;
     }

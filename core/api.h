@@ -258,14 +258,11 @@ IOTHUB_DEF size_t IoTHub_ClientSize(const char *connectionString, IOTHUB_CLIENT_
     long position;
     IOTHUB_CODE code = iothubi_measure(iothubi_read_string, connectionString, &text_size, &position);
     const TRANSPORT_PROVIDER *transport = protocol != NULL ? protocol() : NULL;
-    if (code == IOTHUB_CODE_NONE && transport == NULL) {
-        code = IOTHUB_CODE_PROTOCOL_MISSING;
+    if (code == IOTHUB_CODE_NONE && transport != NULL) {
+        return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
     }
-    if (code != IOTHUB_CODE_NONE) {
-        iothubi_creation_failed(code, position, 0);
-        return 0;
-    }
-    return sizeof(struct iothubi_client) + transport->filter_size + outbox_size + inbox_size + text_size;
+    iothubi_creation_failed(code != IOTHUB_CODE_NONE ? code : IOTHUB_CODE_PROTOCOL_MISSING, position, 0);
+    return 0;
 }
 
 /* ---- calls ---- */

@@ -36,13 +36,13 @@ typedef struct iothubi_mailbox_tag {
     iothubi_input *inputs;
     uint32_t received_time;                      /* wall clock of the last message; 0: none yet */
     uint32_t oversize;                           /* a hash of the message that did not fit ... */
-    unsigned char oversize_seen;                 /* ... so often */
     iothubi_held *held;
     iothubi_owed *owed;                          /* in order of arrival */
     unsigned short writing;                      /* the acknowledgement that is being written; 0: none */
     unsigned char slots;
     unsigned char turn;                          /* the slot to look at first */
     unsigned char owed_count;
+    unsigned char oversize_seen;                 /* ... so often */
 } iothubi_mailbox;
 
 #define IOTHUBI_MAILBOX_SIZE(slots) \
@@ -77,7 +77,7 @@ IOTHUBI_PRIVATE void iothubi_mailbox_use(iothubi_mailbox *mailbox, iothubi_held 
 }
 
 /* The slot that this handle is, or NULL: it is settled, or never was one. */
-IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_find(const iothubi_mailbox *mailbox, IOTHUB_MESSAGE_HANDLE message)
+IOTHUBI_PRIVATE iothubi_held *iothubi_mailbox_find(const iothubi_mailbox *mailbox, const struct IOTHUB_MESSAGE_HANDLE_DATA_TAG *message)
 {
     unsigned int i;
     for (i = 0; i < mailbox->slots; ++i) {

@@ -81,9 +81,10 @@
    are copied into it as well: set them before the first message. The inbox is where received bytes are parsed and where
    control packets are put together; with a SAS key it must also hold the text that is signed (host and ids, each character
    outside A-Z a-z 0-9 - _ . ~ three times, and 50 bytes), which creation checks. Features take their state from its end when
-   they are first asked for; on a 32-bit machine messages take 40 bytes and 44 for each that may be kept (about one for each 256
-   bytes of inbox, at least two), twins 64, methods 28, and 48 for each that may be answered later; methods also take a quarter of the
-   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768. A message that is
+   they are first asked for; on a 32-bit machine messages take 68 bytes and 44 for each that may be kept (about one for each 256
+   bytes of inbox, at least two), twins 64, methods 32, and 48 for each that may be answered later; methods also take a quarter of the
+   outbox, for their answers. 512 bytes of inbox are enough for everything, on machines with 64-bit pointers 768; with a key whose
+   text to sign is longer than 150 bytes as much more. INBOX_TOO_SMALL of the call that asks says what is missing. A message that is
    kept leaves the place for signing free; where the inbox is too small for both, the next connection waits until it is settled.
 
    CALLBACKS come only from DoWork, and the pending ones from Destroy (and what the option outbox_policy drops is confirmed

@@ -56,7 +56,7 @@ IOTHUBI_PRIVATE iothubi_pending *iothubi_method_begin(iothubi_methods *methods, 
 {
     iothubi_pending *pending = iothubi_method_find(methods, 0);
     if (pending != NULL) {
-        methods->newest = (unsigned short)(methods->newest < 0xFFFFu ? methods->newest + 1 : 1);
+        methods->newest = (unsigned short)(methods->newest < 0xFFFFu ? methods->newest + 1u : 1u);
         pending->number = methods->newest;
         pending->since_s = now_s;
         IOTHUB_MEMCPY(pending->id, id, IOTHUB_STRLEN(id) + 1u);
@@ -76,6 +76,17 @@ IOTHUBI_PRIVATE iothubi_pending *iothubi_method_oldest(const iothubi_methods *me
         }
     }
     return oldest;
+}
+
+/* Lets go of the calls that the service has given up. */
+IOTHUBI_PRIVATE void iothubi_methods_expire(iothubi_methods *methods, uint32_t now_s)
+{
+    unsigned int i;
+    for (i = 0; i < methods->slots; ++i) {
+        if (now_s - methods->pending[i].since_s >= IOTHUBI_METHOD_PATIENCE_S) {
+            methods->pending[i].number = 0;
+        }
+    }
 }
 
 /* The connection is gone: the service has failed all calls already. */

@@ -182,7 +182,6 @@ struct iothubi_client {
     void (*ask_credential)(struct iothubi_client *client); /* set by SetCredentialCallback: for an attempt after a refusal */
     IOTHUB_CLIENT_CREDENTIAL_CALLBACK credential_callback;
     void *credential_context;
-    unsigned char credential_due;                /* the last attempt was refused, and it was not asked since */
 
     /* features: what is received */
     const iothubi_feature *feature[IOTHUBI_FEATURES];
@@ -191,12 +190,13 @@ struct iothubi_client {
     IOTHUB_CLIENT_PIECE_CALLBACK piece_callback;
     void *piece_context;
     size_t signing_size;                         /* bytes at the start of the inbox that signing a token takes */
-    unsigned char kept_low;                      /* a message that is kept lies there: the next connection waits for it */
     iothubi_subscriptions subscriptions;
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
+    unsigned char credential_due;                /* the last attempt was refused, and the callback was not asked since */
+    unsigned char kept_low;                      /* a message that is kept lies where a token is signed: the next connection waits for it */
 #ifndef IOTHUB_NO_STATISTICS
     iothubi_counters counters;
 #endif

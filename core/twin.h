@@ -34,10 +34,10 @@ typedef struct iothubi_twin_tag {
     unsigned short held_s;                       /* ... so long; 0: it did not */
     unsigned char get;
     unsigned char known;                         /* version is that of a document of this connection */
+    unsigned char reported;                      /* one was sent on this connection and is not answered */
     unsigned char waiting;                       /* calls of GetTwinAsync */
     unsigned char properties;                    /* a bit for each reader: it has the callback of properties */
     uint32_t reported_tick;                      /* the last reported state was sent or answered */
-    unsigned char reported;                      /* one was sent on this connection and is not answered */
 } iothubi_twin;
 
 IOTHUBI_PRIVATE int iothubi_twin_is_wanted(const iothubi_twin *twin)

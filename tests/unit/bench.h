@@ -11,7 +11,7 @@ namespace {
 const char *const KEY_STRING = "HostName=hub.example.net;DeviceId=d1;SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const std::string CONNACK("\x20\x02\x00\x00", 4);
 
-std::string puback(unsigned id)
+inline std::string puback(unsigned id)
 {
     char bytes[4] = { 0x40, 2, (char)(id >> 8), (char)id };
     return std::string(bytes, 4);
@@ -24,7 +24,7 @@ struct Packet {
     bool dup() const { return (flags & 8) != 0; }
 };
 
-std::vector<Packet> packets(std::string bytes)
+inline std::vector<Packet> packets(std::string bytes)
 {
     std::vector<Packet> found;
     while (bytes.size() >= 2) {

@@ -16,7 +16,7 @@ const std::string TWIN_PATCH = "$iothub/twin/PATCH/properties/desired/?$version=
 const std::string METHOD = "$iothub/methods/POST/";
 const size_t SMALL_INBOX = sizeof(void *) > 4 ? 768 : 512;
 
-std::string length_of(size_t size)
+inline std::string length_of(size_t size)
 {
     std::string out;
     do {
@@ -119,7 +119,13 @@ struct Features : Bench {
 
     explicit Features(size_t inbox = SMALL_INBOX, const char *string = KEY_STRING, size_t outbox = 2048, unsigned slots = 0)
         : Bench(string, outbox, inbox, slots), disposition(IOTHUBMESSAGE_ACCEPTED), answer("{}"), status(200), piece_answer(IOTHUBMESSAGE_ACCEPTED) {}
-    ~Features() { during = nullptr; during_confirmation = nullptr; }
+    ~Features()
+    {
+        during = nullptr;
+        during_confirmation = nullptr;
+        IoTHubDeviceClient_Destroy(hub);         /* while what its callbacks write to is there */
+        hub = NULL;
+    }
 
     static Features *of(void *context) { return static_cast<Features *>(context); }
     IOTHUB_MODULE_CLIENT_HANDLE module() const { return (IOTHUB_MODULE_CLIENT_HANDLE)(void *)hub; }

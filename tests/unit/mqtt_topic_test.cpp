@@ -41,23 +41,26 @@ std::string name_of(int tag, const char *name)
 
 struct Topic {
     iothubi_inbound inbound;
+    size_t before;                               /* bytes that were left free before it */
     std::string text;                            /* "message <mid>=1 a=b": kind, status of an answer, entries in their order */
 };
 
 /* Reads a topic in these pieces, into room bytes at an unreadable page. Each piece ends at one, too. */
-Topic read_pieces(const std::vector<std::string> &pieces, size_t room, const iothubi_identity &identity)
+Topic read_pieces(const std::vector<std::string> &pieces, size_t room, const iothubi_identity &identity, size_t apart = 0)
 {
     Topic topic;
     Guarded memory(room);
     iothubi_inbound *inbound = &topic.inbound;
     std::memset(memory.data(), 0xEE, room);
-    iothubi_inbound_begin(inbound, memory.data(), room);
+    iothubi_inbound_begin(inbound, memory.data(), room, apart);
     for (const std::string &piece : pieces) {
         Guarded bytes(piece);
         iothubi_topic_feed(inbound, &identity, bytes.data(), piece.size());
     }
     iothubi_topic_end(inbound);
-    REQUIRE(inbound->map.used <= room);
+    REQUIRE(inbound->map.used <= inbound->map.room);
+    REQUIRE(inbound->map.bytes + inbound->map.room == memory.data() + room);
+    topic.before = (size_t)(inbound->map.bytes - memory.data());
     topic.text = KINDS[inbound->kind];
     if (inbound->kind == IOTHUBI_KIND_ANSWER) {
         topic.text += " " + std::to_string(inbound->status);
@@ -264,6 +267,8 @@ TEST_CASE("bag: a name alone, an empty value, an empty name, '=' in a value, str
     CHECK(bag("a=b=c") == "a=b=c");
     CHECK(bag("a==") == "a==");
     CHECK(bag("a=1&") == "a=1");
+    CHECK(bag("&&a=1&&&b=2&") == "a=1 b=2");
+    CHECK(bag("&") == "");
 }
 
 TEST_CASE("bag: '?' before a name is none of it, in a name or a value it is")
@@ -329,7 +334,7 @@ TEST_CASE("topic: memory may start at an unreadable page, and bytes behind the r
         Guarded memory(64, Guarded::AT_START);
         iothubi_inbound inbound;
         std::memset(memory.data(), 0xEE, 64);
-        iothubi_inbound_begin(&inbound, memory.data(), room);
+        iothubi_inbound_begin(&inbound, memory.data(), room, 0);
         iothubi_topic_feed(&inbound, &identity, (const unsigned char *)text.data(), text.size());
         iothubi_topic_end(&inbound);
         CAPTURE(room);
@@ -359,8 +364,8 @@ TEST_CASE("topic: random bags read the same as a plain map does")
             while (!pair.empty() && pair[0] == '?') {
                 pair.erase(0, 1);
             }
-            if (pair.empty() && !more) {
-                break;                           /* nothing behind the last '&' */
+            if (pair.empty()) {
+                continue;                        /* nothing between two '&' */
             }
             size_t equals = pair.find('=');
             std::string name[2] = { pair.substr(0, equals), equals != std::string::npos ? pair.substr(equals + 1) : "" };
@@ -395,6 +400,43 @@ TEST_CASE("topic: random bags read the same as a plain map does")
         }
         CAPTURE(text);
         CHECK(bag(text) == all);
+    }
+}
+
+TEST_CASE("topic: a message leaves the bytes free that are to be apart, nothing else does")
+{
+    for (size_t apart = 0; apart <= 100; apart += 10) {
+        CAPTURE(apart);
+        for (const char *text : DEVICE_TOPICS) {
+            Topic topic = read_pieces({ text }, 200, identity_of("d1"), apart);
+            CHECK(topic.text == read_topic(text).text);
+            CHECK(topic.inbound.missing == 0);
+            CHECK(topic.before == (topic.inbound.kind == IOTHUBI_KIND_MESSAGE ? apart : 0));
+        }
+        Topic topic = read_pieces({ "devices/d1/modules/m1/inputs/in/a=1&a=2" }, 200, identity_of("d1", "m1"), apart);
+        CHECK(topic.text == "message <input>=in a=2");
+        CHECK(topic.before == apart);
+    }
+}
+
+TEST_CASE("topic: an input's name that does not fit behind what is apart stays where it is, and every smaller room is safe")
+{
+    for (size_t room = 0; room <= 80; ++room) {
+        for (size_t apart = 0; apart <= room + 3; ++apart) { /* more than the room, too: some of it was carved off since */
+            Topic topic = read_pieces({ "devices/d1/modules/m1/inputs/abcdefghijkl/a=1" }, room, identity_of("d1", "m1"), apart);
+            CAPTURE(room, apart);
+            /* tag 12 NUL and a tag, then "a" NUL "1" NUL, and a tag: 15 bytes when it moves, 20 in the end */
+            size_t before = room >= 15 && apart <= room - 15 ? apart : 0;
+            bool fits = room - before >= 20;
+            CHECK((topic.inbound.missing == 0 && topic.inbound.kind == IOTHUBI_KIND_MESSAGE) == fits);
+            if (fits) {
+                CHECK(topic.text == "message <input>=abcdefghijkl a=1");
+                CHECK(topic.before == before);
+                CHECK(topic.inbound.cut == 0);
+            } else {
+                CHECK((topic.inbound.cut == 1 || topic.inbound.kind == IOTHUBI_KIND_UNKNOWN));
+            }
+        }
     }
 }
 

@@ -132,7 +132,7 @@ IOTHUBI_PRIVATE int iothubi_http_malformed(iothubi_http_head *head)
 /* RFC 9112 section 4: version and status; the reason is everybody's own, and some leave out even the space before it. */
 IOTHUBI_PRIVATE int iothubi_http_start_byte(iothubi_http_head *head, int c)
 {
-    int expected = IOTHUB_CONST_BYTE(iothubi_http_start + head->at);
+    int expected = (unsigned char)IOTHUB_CONST_BYTE(iothubi_http_start + head->at);
     if (expected != '0' ? c != expected : !iothubi_is_digit(c)) {
         return iothubi_http_malformed(head);
     }

@@ -172,13 +172,14 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mqtt_inbox_top(const struct iothubi_clien
         : map->bytes + map->room + (inbound->body == IOTHUBI_BODY_WHOLE ? inbound->total : 0);
 }
 
-/* Takes size bytes, zero, off the end of the inbox for good, aligned for a pointer; as much as the window stays free at least. NULL,
-   with the error set: no room. */
+/* Takes size bytes, zero, off the end of the inbox for good, aligned for a pointer. What is left still takes the text that is signed,
+   and as much as the window behind what lies there. NULL, with the error set: no room. */
 IOTHUBI_APART void *iothubi_mqtt_carve_inbox(struct iothubi_client *client, size_t size)
 {
     struct MAP_HANDLE_DATA_TAG *map = &client->inbound.map;
-    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM + size + IOTHUBI_ALIGNMENT - 1u;
+    size_t needed = (size_t)(iothubi_mqtt_inbox_top(client) - client->inbox) + IOTHUBI_KEPT_FROM;
     unsigned char *end = client->inbox + client->inbox_size;
+    needed = (needed > client->signing_size ? needed : client->signing_size) + size + IOTHUBI_ALIGNMENT - 1u;
     if (needed > client->inbox_size) {
         iothubi_refuse(client, IOTHUB_CODE_INBOX_TOO_SMALL, needed - client->inbox_size);
         return NULL;

@@ -226,11 +226,11 @@ IOTHUBI_PRIVATE void iothubi_method_timers(const struct iothubi_client *client, 
     }
 }
 
-/* Nobody waits for its answer any more. */
+/* Nobody waits for their answers any more. */
 IOTHUBI_PRIVATE void iothubi_method_due(struct iothubi_client *client, int what)
 {
     (void)what;
-    iothubi_method_oldest(client->methods, client->uptime_s)->number = 0;
+    iothubi_methods_expire(client->methods, client->uptime_s);
 }
 
 IOTHUBI_PRIVATE void iothubi_method_lost(struct iothubi_client *client)

@@ -225,6 +225,17 @@ IOTHUBI_PRIVATE void iothubi_bag_value_end(iothubi_inbound *inbound)
     inbound->escape = map->room;
 }
 
+/* The end of a pair. A name alone has an empty value; where there is nothing there is no pair. */
+IOTHUBI_PRIVATE void iothubi_bag_pair_end(iothubi_inbound *inbound)
+{
+    if (inbound->at == IOTHUBI_AT_NAME && inbound->map.used > inbound->start + 1u) {
+        iothubi_bag_name_end(inbound);
+    }
+    if (inbound->at == IOTHUBI_AT_VALUE) {
+        iothubi_bag_value_end(inbound);
+    }
+}
+
 /* A message may be kept: it moves to where it may lie for long. */
 IOTHUBI_PRIVATE void iothubi_inbound_move(iothubi_inbound *inbound)
 {
@@ -267,8 +278,8 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
         break;
     default:
         word = iothubi_find_name(iothubi_topic_words, &text);
-        if (word >= 0 && IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word) == inbound->at) {
-            next = IOTHUB_CONST_BYTE(iothubi_topic_steps + 2 * word + 1);
+        if (word >= 0 && IOTHUB_CONST_BYTE(iothubi_topic_steps + 2u * (size_t)word) == inbound->at) {
+            next = IOTHUB_CONST_BYTE(iothubi_topic_steps + 2u * (size_t)word + 1u);
         }
         break;
     }
@@ -295,10 +306,7 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
                 iothubi_topic_segment_end(inbound, identity);
             }
         } else if (c == '&') {
-            if (inbound->at == IOTHUBI_AT_NAME) {    /* a name alone: its value is empty */
-                iothubi_bag_name_end(inbound);
-            }
-            iothubi_bag_value_end(inbound);
+            iothubi_bag_pair_end(inbound);
         } else if (c == '=' && inbound->at == IOTHUBI_AT_NAME) {
             iothubi_bag_name_end(inbound);
         } else if (!inbound->dropping
@@ -312,12 +320,7 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
 IOTHUBI_PRIVATE void iothubi_topic_end(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
-    if (inbound->at == IOTHUBI_AT_NAME && map->used > inbound->start + 1u) {
-        iothubi_bag_name_end(inbound);
-    }
-    if (inbound->at == IOTHUBI_AT_VALUE) {
-        iothubi_bag_value_end(inbound);
-    }
+    iothubi_bag_pair_end(inbound);
     map->used = inbound->start;
     inbound->cut = inbound->missing != 0;
 }
