@@ -82,7 +82,7 @@ for unit in client posix bearssl; do
     standard=c89
     [ $unit = bearssl ] && standard=c99          # bearssl.h has 64-bit types
     options="-D_POSIX_C_SOURCE=200809L -I$PWD"
-    before=-DIOTHUB_IMPLEMENTATION
+    before="-DIOTHUB_IMPLEMENTATION -DIOTHUB_WEBSOCKET"
     before_cppcheck=$before
     gcc_options=-Wno-analyzer-null-argument      # README.md says why
     if [ $unit != client ]; then                 # a port: of the client it needs the declarations only

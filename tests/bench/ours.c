@@ -7,6 +7,9 @@
            burst   fills an outbox of 4 KB, lets all of it be acknowledged, fills it again, until COUNT messages are sent
            idle    COUNT calls of DoWork with nothing to do; next: of GetNextWork
            trips   counts round trips until the first acknowledgement;  memory: what a message takes (both with the model)
+           all_... the same with a client that wants messages, twin and methods; what it wants is there before the calls and after
+                   the round trips (with the model). all_message, all_patch, all_call: then it takes COUNT messages of SIZE bytes,
+                   patches of the twin, method calls, which it answers
    Each connects, sends a message at least, and disconnects. What a port does is in functions called port_...: the bench takes
    them out of the counts. */
 #include "iothub_client.h"
@@ -21,6 +24,7 @@
 #define CONNECTION "HostName=myhub.azure-devices.net;DeviceId=dev1;SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define BURST_OUTBOX 4096u
 #define INBOX 512u
+#define FEATURES_INBOX 768u
 
 static IOTHUB_PLATFORM platform;
 static IOTHUB_DEVICE_CLIENT_HANDLE hub;
@@ -29,6 +33,8 @@ static IOTHUB_POSIX posix;
 static IOTHUB_BEARSSL bearssl;
 static unsigned char records[IOTHUB_BEARSSL_BUFFER_BIDI], certificates[4096], body[4096];
 static unsigned int count, window, size, sent, confirmed;
+static unsigned int messages, documents, patches, calls; /* that came */
+static int wants_all;                            /* messages, twin, methods */
 static uint32_t clock_ms;                        /* of the model: a millisecond each round */
 
 /* ---- platform ---- */
@@ -108,6 +114,34 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
     confirmed += result == IOTHUB_CLIENT_CONFIRMATION_OK;
 }
 
+static IOTHUBMESSAGE_DISPOSITION_RESULT on_message(IOTHUB_MESSAGE_HANDLE message, void *context)
+{
+    const unsigned char *bytes;
+    size_t length;
+    (void)context;
+    messages += IoTHubMessage_GetByteArray(message, &bytes, &length) == IOTHUB_MESSAGE_OK && length == size;
+    return IOTHUBMESSAGE_ACCEPTED;
+}
+
+static void on_twin(DEVICE_TWIN_UPDATE_STATE state, const unsigned char *bytes, size_t length, void *context)
+{
+    (void)context;
+    documents += state == DEVICE_TWIN_UPDATE_COMPLETE && bytes != NULL && length != 0;
+    patches += state == DEVICE_TWIN_UPDATE_PARTIAL;
+}
+
+static int on_method(const char *name, const unsigned char *payload, size_t length, unsigned char **response, size_t *response_size, void *context)
+{
+    static unsigned char answer[] = "{\"ok\":true}";
+    (void)name;
+    (void)payload;
+    (void)context;
+    calls += length != 0;
+    *response = answer;
+    *response_size = sizeof answer - 1;
+    return 200;
+}
+
 static int send_copied(void)
 {
     IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_CreateFromByteArray(body, size);
@@ -157,11 +191,17 @@ static void send_in_bursts(void)
     }
 }
 
+/* The first message is acknowledged, and all that is wanted is there. */
+static int is_settled(void)
+{
+    return confirmed != 0 && (!wants_all || (documents != 0 && model.filters == 4));
+}
+
 static void send_one_and(void (*call)(void))
 {
     unsigned int i;
     send_copied();
-    while (confirmed == 0) {
+    while (!is_settled()) {
         work();
     }
     for (i = 0; i < count; ++i) {
@@ -180,16 +220,40 @@ static void call_next_work(void)
     IoTHubDeviceClient_GetNextWork(hub);
 }
 
-/* Round trips until the first acknowledgement: the hub in memory speaks only when the client is silent. */
+static void take_message(void)
+{
+    unsigned int before = model.settled;
+    for (port_model_message(size); model.settled == before;) {
+        work();
+    }
+}
+
+static void take_patch(void)
+{
+    unsigned int before = patches;
+    for (port_model_patch(); patches == before;) {
+        work();
+    }
+}
+
+static void take_call(void)
+{
+    unsigned int before = model.settled;
+    for (port_model_call(); model.settled == before;) {
+        work();
+    }
+}
+
+/* Round trips until the client is settled: the hub in memory speaks only when the client is silent. */
 static unsigned int round_trips(void)
 {
     unsigned int trips = 0;
     unsigned long bytes;
     model.waits_for_turn = 1;
-    for (send_copied(); confirmed == 0;) {
+    for (send_copied(); !is_settled();) {
         bytes = model.bytes_out;
         IoTHubDeviceClient_DoWork(hub);
-        if (confirmed == 0 && model.bytes_out == bytes && IoTHubDeviceClient_GetNextWork(hub) != 0) {
+        if (!is_settled() && model.bytes_out == bytes && IoTHubDeviceClient_GetNextWork(hub) != 0) {
             model_turn();
             ++trips;
         }
@@ -213,7 +277,7 @@ static void create(int burst)
     snprintf(connection, sizeof connection, CONNECTION ";GatewayHostName=localhost:%s", getenv("BENCH_PORT"));
     memory.outbox_messages = burst ? 0 : window;
     memory.outbox_size = burst ? BURST_OUTBOX : outbox_size();
-    memory.inbox_size = INBOX;
+    memory.inbox_size = wants_all ? FEATURES_INBOX : INBOX;
     memory.block_size = IoTHub_ClientSize(connection, MQTT_Protocol, memory.outbox_size, memory.inbox_size);
     memory.block = malloc(memory.block_size);
     hub = IoTHubDeviceClient_CreateInPlace(connection, MQTT_Protocol, &platform, &memory);
@@ -222,6 +286,15 @@ static void create(int burst)
     }
     if (bearssl.buffer != NULL
         && IoTHubDeviceClient_SetOption(hub, OPTION_TRUSTED_CERT, read_text(getenv("BENCH_ROOTS"))) != IOTHUB_CLIENT_OK) {
+        exit(2);
+    }
+}
+
+static void want_all(void)
+{
+    if (IoTHubDeviceClient_SetMessageCallback(hub, on_message, NULL) != IOTHUB_CLIENT_OK
+        || IoTHubDeviceClient_SetDeviceTwinCallback(hub, on_twin, NULL) != IOTHUB_CLIENT_OK
+        || IoTHubDeviceClient_SetDeviceMethodCallback(hub, on_method, NULL) != IOTHUB_CLIENT_OK) {
         exit(2);
     }
 }
@@ -251,7 +324,12 @@ int main(int argc, char **argv)
     size = (unsigned int)atoi(argv[5]);
     memset(body, 'x', sizeof body);
     choose_stream(argv[1]);
+    wants_all = strncmp(job, "all_", 4) == 0;
+    job += wants_all ? 4 : 0;
     create(strcmp(job, "burst") == 0);
+    if (wants_all) {
+        want_all();
+    }
     if (strcmp(job, "send") == 0) {
         send_with_window(send_copied);
     } else if (strcmp(job, "wrap") == 0) {
@@ -262,6 +340,12 @@ int main(int argc, char **argv)
         send_one_and(call_do_work);
     } else if (strcmp(job, "next") == 0) {
         send_one_and(call_next_work);
+    } else if (strcmp(job, "message") == 0) {
+        send_one_and(take_message);
+    } else if (strcmp(job, "patch") == 0) {
+        send_one_and(take_patch);
+    } else if (strcmp(job, "call") == 0) {
+        send_one_and(take_call);
     } else if (strcmp(job, "trips") == 0) {
         printf("round_trips %u\n", round_trips());
     } else if (strcmp(job, "memory") == 0) {

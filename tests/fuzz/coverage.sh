@@ -4,7 +4,7 @@
 set -eu
 work=$1/coverage
 shift
-[ $# -gt 0 ] || set -- parser connection_string json client
+[ $# -gt 0 ] || set -- parser connection_string json topic client features
 rm -rf "$work"
 mkdir -p "$work"
 flags="-O0 -g -fprofile-instr-generate -fcoverage-mapping"
@@ -12,7 +12,7 @@ clang $flags -c tests/fuzz/replay.c -o "$work/replay.o"
 for target in "$@"; do
     # The client's rooms go in unjoined, before the target includes the one header that joins them.
     rooms=
-    [ "$target" != client ] || rooms="-include core/api.h"
+    case $target in client) rooms="-include core/api.h" ;; features) rooms="-include core/api_features.h" ;; esac
     clang $flags -I. -DIOTHUB_IMPLEMENTATION= $rooms "tests/fuzz/${target}_fuzz.c" "$work/replay.o" -o "$work/$target"
     printf '%s: ' "$target"
     LLVM_PROFILE_FILE=$work/$target.raw timeout 300 "$work/$target" tests/fuzz/corpus/"$target"/* 2>"$work/$target.log"

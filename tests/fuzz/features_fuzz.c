@@ -81,10 +81,11 @@ static struct {
 static int dying;                                /* this connection is being lost: its methods may be gone, or not yet */
 
 /* What the program said of the messages of this connection, in order of arrival. */
-typedef struct Debt { unsigned int id; int is_accepted; uint32_t since; } Debt;
+enum { UNDECIDED, TAKEN, ORPHANED };             /* orphaned: the program wants no pieces any more, in the middle of one */
+typedef struct Debt { unsigned int id; int state; uint32_t since; } Debt;
 static Debt debts[256];
 static unsigned int debt_count;
-static IOTHUB_MESSAGE_HANDLE partial;            /* of this one some pieces came */
+static IOTHUB_MESSAGE_HANDLE partial, orphan;    /* of this one some pieces came; and nobody wants the rest */
 static int gives_up;                             /* option oversize_limit: it acknowledges by itself */
 
 static struct {                                  /* the application's view of the twin */
@@ -161,9 +162,9 @@ UNCOUNTED static void hear_puback(unsigned int id)
         PROMISE(gives_up);
         return;
     }
-    PROMISE(debts[found].is_accepted);
+    PROMISE(debts[found].state == TAKEN);
     for (i = 0; i < found; ++i) {
-        PROMISE(!debts[i].is_accepted && tick - debts[found].since >= 28000u); /* [MQTT-4.6.0-2], and the client's patience */
+        PROMISE(debts[i].state == ORPHANED || (debts[i].state == UNDECIDED && tick - debts[found].since >= 28000u)); /* [MQTT-4.6.0-2], and the client's patience */
     }
     debt_count -= 1;
     memmove(debts + found, debts + found + 1, (debt_count - found) * sizeof debts[0]);
@@ -723,7 +724,7 @@ static void decide(const Kept *which, int is_accepted)
     for (i = 0; i < debt_count && debts[i].id != which->id; ++i) { }
     PROMISE(i < debt_count);
     if (is_accepted) {
-        debts[i].is_accepted = 1;
+        debts[i].state = TAKEN;
         debts[i].since = tick;
     } else {
         debt_count -= 1;
@@ -744,10 +745,12 @@ static Kept *arrived(IOTHUB_MESSAGE_HANDLE message, int whole)
     which->hash = hash_message(message, whole);
     if (which->id != 0) {
         unsigned int i;
-        for (i = 0; i < debt_count; ++i) PROMISE(debts[i].id != which->id); /* given twice while it is undecided */
+        for (i = 0; i < debt_count && debts[i].id != which->id; ++i) { }
+        PROMISE(i == debt_count || debts[i].state == ORPHANED); /* else it is given twice while it is undecided */
+        if (i < debt_count) decide(which, 0);
         PROMISE(debt_count < sizeof debts / sizeof debts[0]);
         debts[debt_count].id = which->id;
-        debts[debt_count++].is_accepted = 0;
+        debts[debt_count++].state = UNDECIDED;
     }
     return which;
 }
@@ -954,7 +957,16 @@ static IOTHUBMESSAGE_DISPOSITION_RESULT on_piece(const IOTHUB_PIECE *piece, void
 {
     unsigned int answer;
     fuzz_sink = (unsigned char)(hash_bytes(0, piece->bytes, piece->size) + hash_text(0, piece->method_name) + *(const unsigned char *)context);
-    if (pieces.coming || piece->offset == 0) {
+    if (!pieces.coming && piece->offset != 0) {  /* the program wants pieces again, in the middle of a body */
+        pieces.kind = (int)piece->kind;
+        pieces.total = piece->total;
+        if (piece->kind == IOTHUB_PIECE_OF_MESSAGE) {
+            PROMISE(piece->message == orphan);
+            partial = orphan;
+            kept[slot_of(partial)].handle = partial;
+            kept[slot_of(partial)].live = 1;
+        }
+    } else {
         PROMISE(piece->offset == (pieces.coming ? pieces.offset : 0));
         if (!pieces.coming && piece->state != IOTHUB_PIECE_CUT) {
             pieces.kind = (int)piece->kind;
@@ -991,14 +1003,18 @@ static IOTHUBMESSAGE_DISPOSITION_RESULT on_piece(const IOTHUB_PIECE *piece, void
     return (IOTHUBMESSAGE_DISPOSITION_RESULT)answer;
 }
 
-/* The program wants no pieces any more. What has begun is neither accepted nor kept, or was never seen. */
+/* The program wants no pieces any more. What has begun is not accepted, unless it wants them again before the last one. */
 static void end_pieces(void)
 {
+    unsigned int i;
     if (partial != NULL) {
         Kept *which = kept + slot_of(partial);
         which->live = 0;
         which->handle = NULL;
-        decide(which, 0);
+        for (i = 0; i < debt_count && which->epoch == epoch && which->id != 0; ++i) {
+            if (debts[i].id == which->id) debts[i].state = ORPHANED;
+        }
+        orphan = partial;
         partial = NULL;
     }
     pieces.coming = 0;
@@ -1170,6 +1186,7 @@ static void after_work(void)
         kept[slot_of(partial)].live = 0;
         partial = NULL;
     }
+    orphan = NULL;
     pieces.coming = 0;
 }
 
@@ -1308,7 +1325,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     waits = epoch = method_id = debt_count = 0;
     desired = 1;
     destroyed = kind = depth = dying = gives_up = 0;
-    partial = NULL;
+    partial = orphan = NULL;
     memset(waiting, 0, sizeof waiting);
     memset(accepted, 0, sizeof accepted);
     memset(ended, 0, sizeof ended);

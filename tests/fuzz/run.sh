@@ -7,7 +7,7 @@ here=tests/fuzz
 work=$1/fuzz
 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- parser connection_string json websocket client
+[ $# -gt 0 ] || set -- parser connection_string json topic websocket client features
 rm -rf "$work"
 mkdir -p "$work"
 work=$(cd "$work" && pwd)

@@ -1,17 +1,19 @@
-/* A real client over real TLS and sockets, and the emulator as a process. */
+/* A real client over real TLS and sockets. */
 #ifndef DEVICE_H
 #define DEVICE_H
 
 #include "iothub_client.h"
 #include "ports/posix/iothub_posix.h"
 #include "ports/bearssl/iothub_bearssl.h"
-#include "process.h"
+#include "hub.h"
 #include <functional>
 #include <map>
+#include <memory>
 
 struct Device {
     IOTHUB_PLATFORM platform;
     IOTHUB_POSIX posix;
+    IOTHUB_HTTP_PROXY proxy;
     IOTHUB_BEARSSL tls;
     std::vector<unsigned char> records, certificates, block;
     std::string trusted, certificate, key;
@@ -20,21 +22,23 @@ struct Device {
     std::vector<IOTHUB_ERROR> errors;          /* the handle's error at each status event */
     unsigned confirmed, failed;
 
-    Device(const std::string &connection, const std::string &roots, size_t outbox = 8192, size_t buffer = IOTHUB_BEARSSL_BUFFER_BIDI)
+    Device(const std::string &connection, const std::string &roots, size_t outbox = 8192, size_t buffer = IOTHUB_BEARSSL_BUFFER_BIDI,
+        size_t inbox = 512, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol = MQTT_Protocol)
         : records(buffer), certificates(8192), trusted(roots), hub(NULL), confirmed(0), failed(0)
     {
         IOTHUB_MEMORY memory;
         iothub_posix_platform(&posix, &platform);
-        if (iothub_bearssl_init(&tls, iothub_posix_tcp(&posix), &platform, records.data(), records.size()) != 0) throw std::runtime_error("buffer");
+        const IOTHUB_IO *stream = IoTHub_HttpProxyBegin(&proxy, iothub_posix_tcp(&posix));
+        if (iothub_bearssl_init(&tls, stream, &platform, records.data(), records.size()) != 0) throw std::runtime_error("buffer");
         iothub_bearssl_memory(&tls, certificates.data(), certificates.size());
         memory.outbox_size = outbox;
-        memory.inbox_size = 512;
+        memory.inbox_size = inbox;
         memory.outbox_messages = 0;
-        memory.block_size = IoTHub_ClientSize(connection.c_str(), MQTT_Protocol, memory.outbox_size, memory.inbox_size);
+        memory.block_size = IoTHub_ClientSize(connection.c_str(), protocol, memory.outbox_size, memory.inbox_size);
         if (memory.block_size == 0) throw std::runtime_error("connection string");
         block.resize(memory.block_size);
         memory.block = block.data();
-        hub = IoTHubDeviceClient_CreateInPlace(connection.c_str(), MQTT_Protocol, &platform, &memory);
+        hub = IoTHubDeviceClient_CreateInPlace(connection.c_str(), protocol, &platform, &memory);
         if (hub == NULL) throw std::runtime_error("no client");
         IoTHubDeviceClient_SetConnectionStatusCallback(hub, on_status, this);
         if (!trusted.empty() && IoTHubDeviceClient_SetOption(hub, OPTION_TRUSTED_CERT, trusted.c_str()) != IOTHUB_CLIENT_OK) {
@@ -95,71 +99,6 @@ struct Device {
     }
     /* Attempts come quickly, so that tests do not wait for the cloud's sake. */
     void retry_quickly() { set_seconds(OPTION_RETRY_MAX_DELAY_SECS, 1); }
-};
-
-class Hub {
-public:
-    explicit Hub(const std::vector<std::string> &options) : process(command(options))
-    {
-        std::string ready;
-        for (int i = 0; i < 50 && json(ready, "event") != "ready"; ++i) {
-            ready = process.line(10000);
-            if (ready.empty()) break;
-        }
-        if (json(ready, "event") != "ready") throw std::runtime_error("the emulator did not start: " + ready);
-        port = json(ready, "port");
-        root = read_file(json(ready, "ca"));
-        strings = json(ready, "connectionStrings");
-    }
-    std::string connection(const std::string &id) const { return json(strings, id); }
-    void command_line(const std::string &line)
-    {
-        process.say(line);
-        if (wait_for("ok", 5000).empty()) throw std::runtime_error("the emulator did not take: " + line);
-    }
-    void fault(const std::string &setting) { command_line("fault " + setting); }
-    /* Reads what it printed so far. */
-    void listen(int milliseconds = 0)
-    {
-        for (std::string line; !(line = process.line(milliseconds)).empty();) events.push_back(line);
-    }
-    std::string wait_for(const std::string &event, int milliseconds)
-    {
-        Clock::time_point start = Clock::now();
-        while (elapsed_ms(start) < milliseconds) {
-            std::string line = process.line(50);
-            if (line.empty()) continue;
-            events.push_back(line);
-            if (json(line, "event") == event) return line;
-        }
-        return "";
-    }
-    std::vector<std::string> all(const std::string &event)
-    {
-        std::vector<std::string> found;
-        listen(100);
-        for (auto &line : events) if (json(line, "event") == event) found.push_back(line);
-        return found;
-    }
-    int end() { return process.end(); }
-
-    std::string port, root;
-    std::vector<std::string> events;
-
-private:
-    static std::vector<std::string> command(const std::vector<std::string> &options)
-    {
-        std::vector<std::string> words = { "node", "tools/emulator/main.js", "--json", "--control", "--strict" };
-        bool has_port = false;
-        for (auto &option : options) {
-            has_port |= option == "--port";
-            words.push_back(option);
-        }
-        if (!has_port) { words.push_back("--port"); words.push_back("0"); }
-        return words;
-    }
-    Process process;
-    std::string strings;
 };
 
 #endif

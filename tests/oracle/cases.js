@@ -210,8 +210,7 @@ async function comesAgain(t, how) {
   await t.device.ask('settle', { message: first.message, how });
   await t.close();
   assert.deepStrictEqual(t.events({ event: 'settled' }), []);
-  await t.open();
-  await t.device.ask('c2d', { hold: 1 });
+  await t.open({ c2d: 1, hold: 1 }); // it comes right behind CONNACK
   const second = await t.device.next('c2d');
   assert.strictEqual(second.body.toString(), 'again');
   await t.device.ask('settle', { message: second.message, how: 'accept' });

@@ -6,24 +6,24 @@
 
 #define HOURS(n) SECONDS(3600u * (uint64_t)(n))
 
-static void expect(sim_life *life, int condition, const char *rule)
+void expect(sim_life *life, int condition, const char *rule)
 {
     if (!condition) fail(life, 10, "%s", rule);
 }
 
 /* ---- what the scripts are made of ---- */
 
-static unsigned connections(const sim_life *life)
+unsigned connections(const sim_life *life)
 {
     return device_statistic(life, STATISTIC_CONNECTIONS);
 }
 
-static unsigned attempts(const sim_life *life)
+unsigned attempts(const sim_life *life)
 {
     return device_statistic(life, STATISTIC_ATTEMPTS);
 }
 
-static void open_quiet(sim_life *life)
+void open_quiet(sim_life *life)
 {
     life->setup.send_every_ms = 0;
     life_open(life);
@@ -31,13 +31,13 @@ static void open_quiet(sim_life *life)
     expect(life, device_state(life) == STATE_READY, "not ready after two seconds");
 }
 
-static void recover(sim_life *life)
+void recover(sim_life *life)
 {
     life_heal(life);
     life_finish(life);
 }
 
-static void send(sim_life *life, unsigned count)
+void send(sim_life *life, unsigned count)
 {
     while (count-- != 0) {
         device_send(life, 40);
@@ -45,7 +45,7 @@ static void send(sim_life *life, unsigned count)
 }
 
 /* Every message was confirmed OK, but for one that life_finish may send right before it destroys the client. */
-static int all_ok(const sim_life *life)
+int all_ok(const sim_life *life)
 {
     const unsigned *outcomes = life->device.by_outcome;
     return outcomes[0] + outcomes[1] == life->device.count && outcomes[1] <= 1;
@@ -857,7 +857,7 @@ static void fi_39(sim_life *life)
 
 /* ---- the list ---- */
 
-static const struct { const char *name; const char *what; void (*run)(sim_life *life); } cases[] = {
+static const sim_case telemetry_cases[] = {
     { "FI-01", "the link is cut at every byte of a session, both directions", fi_01 },
     { "FI-02", "power-up before the network", fi_02 },
     { "FI-03", "half-open link", fi_03 },
@@ -888,32 +888,38 @@ static const struct { const char *name; const char *what; void (*run)(sim_life *
     { "FI-39", "everything full at once", fi_39 }
 };
 
-static int run_case(sim_life *life, unsigned i)
+static int run_case(sim_life *life, const sim_case *c)
 {
-    life->name = cases[i].name;
+    life->name = c->name;
     if (setjmp(life->failed) != 0) {
-        printf("FAIL  %s %s\n", cases[i].name, cases[i].what);
+        printf("FAIL  %s %s\n", c->name, c->what);
         return 0;
     }
-    cases[i].run(life);
-    printf("ok    %s %s (tick from 0x%08X)\n", cases[i].name, cases[i].what, (unsigned)sim_tick_start);
+    c->run(life);
+    printf("ok    %s %s (tick from 0x%08X)\n", c->name, c->what, (unsigned)sim_tick_start);
     return 1;
+}
+
+static unsigned run_list(sim_life *life, const sim_case *cases, unsigned count, const char *name, unsigned *passed)
+{
+    unsigned i, found = 0;
+    for (i = 0; i < count; ++i) {
+        if (name == NULL || strcmp(name, cases[i].name) == 0) {
+            found += 1;
+            *passed += (unsigned)run_case(life, &cases[i]);
+        }
+    }
+    return found;
 }
 
 unsigned cases_run(sim_life *life, const char *name, unsigned *passed)
 {
-    unsigned i, failed = 0, found = 0;
-    for (i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
-        if (name == NULL || strcmp(name, cases[i].name) == 0) {
-            found += 1;
-            *passed += (unsigned)run_case(life, i);
-        }
-    }
-    failed = found - *passed;
+    unsigned found = run_list(life, telemetry_cases, sizeof telemetry_cases / sizeof telemetry_cases[0], name, passed);
+    found += run_list(life, feature_cases, feature_case_count, name, passed);
     life->name = NULL;
     if (found == 0) {
         printf("there is no case %s\n", name);
-        failed = 1;
+        return 1;
     }
-    return failed;
+    return found - *passed;
 }

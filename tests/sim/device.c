@@ -1,7 +1,6 @@
 /* The device: the client under test in a guarded block, the program that uses it, and the ledger of what was promised.
    This is the one room that sees the implementation. Invariants 1, 2, 7 and 8. */
 #define IOTHUB_IMPLEMENTATION
-#define IOTHUB_STATIC
 #define IOTHUB_POOL_CLIENTS 0
 #define IOTHUB_POOL_MESSAGES 0
 #include "iothub_client.h"
@@ -12,6 +11,7 @@
 #define GUARD_BYTE 0xA5
 #define KEY_STRING "HostName=hub.example.net;DeviceId=d1;SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define X509_STRING "HostName=hub.example.net;DeviceId=d1;x509=true"
+#define MODULE_STRING ";ModuleId=m1"
 #define STEPS_AT_ONCE 4000u                      /* DoWork calls without time going by: more is a spin */
 
 typedef struct iothubi_client client_struct;
@@ -57,6 +57,11 @@ unsigned device_error(const sim_life *life, long *raw)
 unsigned device_takeover_code(void)
 {
     return IOTHUB_CODE_POSSIBLE_TAKEOVER;
+}
+
+unsigned device_refused_code(void)
+{
+    return IOTHUB_CODE_SUBSCRIPTION_REFUSED;
 }
 
 unsigned device_poison_code(void)
@@ -151,7 +156,8 @@ size_t body_make(unsigned number, unsigned size, unsigned char *body)
 /* What a program may do in a callback: anything but DoWork, and that does nothing. */
 static void meddle(sim_life *life)
 {
-    unsigned what = below(&life->random, 6);
+    unsigned what = below(&life->random, life->setup.features != 0 ? 7 : 6);
+    what += life->setup.features == 0 && what == 5;
     note(life, EVENT_CALL, what, 0, 0);
     switch (what) {
     case 0: {
@@ -172,6 +178,11 @@ static void meddle(sim_life *life)
     case 4:
         (void)IoTHubDeviceClient_GetNextWork(handle_of(life));
         break;
+    case 5:
+        if (life->setup.features != 0) {
+            program_meddles(life);
+        }
+        break;
     default:
         if (life->faulty && chance(&life->random, 5)) {
             life->device.wants_destroy = 1;
@@ -179,6 +190,46 @@ static void meddle(sim_life *life)
         }
         break;
     }
+}
+
+void device_meddle(sim_life *life)
+{
+    if (!life->device.wants_destroy && chance(&life->program_random, life->setup.meddles)) {
+        meddle(life);
+    }
+}
+
+/* A body that stayed with the program is as it was; now the program may do with it what it likes. */
+static void check_kept(sim_life *life, sim_message *m)
+{
+    static unsigned char expected[KEPT_SIZE];
+    sim_programme *p = &life->device.programme;
+    unsigned char *body;
+    if (m->kept == 0) {
+        return;
+    }
+    body = p->kept_bodies + (size_t)(m->kept - 1u) * KEPT_SIZE;
+    if (memcmp(body, expected, body_make(m->number, m->body_size, expected)) != 0) {
+        fail(life, 15, "the body of message %u was written to", m->number);
+    }
+    memset(body, 0xEE, m->body_size);
+    p->kept_free |= 1u << (m->kept - 1u);
+    m->kept = 0;
+}
+
+/* The outbox policy: dropped within the call that found the outbox full, and only what the hub owes nothing for. */
+static void check_dropped(sim_life *life, const sim_message *m)
+{
+    unsigned now = life->stream.now != NULL ? life->stream.now->number : 0;
+    sim_programme *p = &life->device.programme;
+    if (!p->in_send) {
+        if (life->setup.poison_limit == 0) fail(life, 1, "message %u is confirmed with an error that nothing here causes", m->number);
+        return;
+    }
+    p->dropped += 1;
+    if (life->setup.drop_policy == IOTHUB_OUTBOX_REJECT) fail(life, 15, "message %u is dropped without a policy", m->number);
+    if (now != 0 && m->offered_connection == now) fail(life, 15, "message %u is dropped though it was offered on this connection", m->number);
+    if ((life->setup.drop_policy == IOTHUB_OUTBOX_DROP_NEWEST) != (m->number == p->sending)) fail(life, 15, "the policy drops message %u", m->number);
 }
 
 static void check_acknowledged(sim_life *life, const sim_message *m)
@@ -203,7 +254,7 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
     sim_device *device = &life->device;
     note(life, EVENT_CONFIRMED, m->number, (unsigned)result, 0);
     if (device->destroyed) fail(life, 1, "message %u is confirmed after Destroy", m->number);
-    if (!device->in_work && !device->in_destroy) fail(life, 1, "message %u is confirmed outside DoWork and Destroy", m->number);
+    if (!device->in_work && !device->in_destroy && !device->programme.in_send) fail(life, 1, "message %u is confirmed outside DoWork and Destroy", m->number);
     if (m->outcome != 0) fail(life, 1, "message %u is confirmed twice", m->number);
     m->outcome = 1u + (unsigned)result;
     device->settled += 1;
@@ -212,6 +263,7 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
         device->settled_before += 1;
         device->head_at = life->now;
     }
+    check_kept(life, m);
     switch (result) {
     case IOTHUB_CLIENT_CONFIRMATION_OK:
         check_acknowledged(life, m);
@@ -226,10 +278,10 @@ static void on_confirmation(IOTHUB_CLIENT_CONFIRMATION_RESULT result, void *cont
         if (IoTHubDeviceClient_SendEventAsync(handle_of(life), NULL, NULL, NULL) == IOTHUB_CLIENT_OK) fail(life, 1, "a call succeeds in Destroy");
         return;
     default:
-        if (life->setup.poison_limit == 0) fail(life, 1, "message %u is confirmed with an error that nothing here causes", m->number);
+        check_dropped(life, m);
         break;
     }
-    if (device->in_destroy) {
+    if (device->in_destroy || device->programme.in_send) {
         return;                                  /* every call is refused now */
     }
     if (device->sending && !device->wants_destroy && chance(&life->random, life->setup.sends_again)) {
@@ -279,9 +331,41 @@ static void check_refusal(sim_life *life, IOTHUB_CLIENT_RESULT result)
     }
 }
 
+/* Now and then the body stays with the program: answers its slot from 1; 0: none. */
+static unsigned kept_slot(sim_life *life)
+{
+    sim_programme *p = &life->device.programme;
+    unsigned slot = 0;
+    if (life->setup.kept == 0 || p->kept_free == 0 || !chance(&life->program_random, life->setup.kept)) {
+        return 0;
+    }
+    if (p->kept_bodies == NULL) {
+        p->kept_bodies = (unsigned char *)malloc((size_t)KEPT_BODIES * KEPT_SIZE);
+    }
+    while (!(p->kept_free & 1u << slot)) {
+        ++slot;
+    }
+    return slot + 1u;
+}
+
+static IOTHUB_CLIENT_RESULT send_it(sim_life *life, IOTHUB_MESSAGE_HANDLE message, sim_message *m)
+{
+    sim_device *device = &life->device;
+    IOTHUB_CLIENT_RESULT result;
+    device->count += 1;                          /* a policy may confirm it before the call returns */
+    device->programme.in_send += 1;
+    device->programme.sending = m->number;
+    result = m->kept != 0 ? IoTHubDeviceClient_SendEventKeptAsync(handle_of(life), message, on_confirmation, m)
+        : IoTHubDeviceClient_SendEventAsync(handle_of(life), message, on_confirmation, m);
+    device->programme.in_send -= 1;
+    device->count -= result != IOTHUB_CLIENT_OK;
+    return result;
+}
+
 void device_send(sim_life *life, unsigned body_size)
 {
-    static unsigned char body[300000];
+    static unsigned char copied[300000];
+    unsigned char *body = copied;
     void *storage[64];
     sim_device *device = &life->device;
     sim_message *m;
@@ -302,19 +386,25 @@ void device_send(sim_life *life, unsigned body_size)
     m->qos = client_of(life)->mqtt_options.qos;
     m->accepted_connection = life->connection_count;
     m->accepted_at = life->now;
+    m->kept = kept_slot(life);
+    if (m->kept != 0) {
+        body = device->programme.kept_bodies + (size_t)(m->kept - 1u) * KEPT_SIZE;
+    }
     message = IoTHubMessage_Wrap(storage, sizeof storage, body, body_make(m->number, body_size, body));
     sprintf(text, "%u", m->number);
     if (IoTHubMessage_SetProperty(message, "n", text) != IOTHUB_MESSAGE_OK
         || (m->number % 3u == 0 && IoTHubMessage_SetProperty(message, "t e/s&t", "a=b c%") != IOTHUB_MESSAGE_OK)) {
         fail(life, 1, "a message has no room for its properties");
     }
-    result = IoTHubDeviceClient_SendEventAsync(handle_of(life), message, on_confirmation, m);
-    memset(body, 0xEE, 8);                       /* the caller may change its message as soon as the call returns */
+    device->programme.kept_free &= m->kept != 0 ? ~(1u << (m->kept - 1u)) : ~0u;
+    result = send_it(life, message, m);
+    memset(copied, 0xEE, 8);                     /* the caller may change its message as soon as the call returns */
     IoTHubMessage_Destroy(message);
+    memset(storage, 0xEE, sizeof storage);
     if (result == IOTHUB_CLIENT_OK) {
-        device->count += 1;
         note(life, EVENT_ACCEPTED, m->number, body_size, m->qos);
     } else {
+        device->programme.kept_free |= m->kept != 0 ? 1u << (m->kept - 1u) : 0;
         check_refusal(life, result);
     }
 }
@@ -327,6 +417,7 @@ static void check_ok(sim_life *life, IOTHUB_CLIENT_RESULT result, const char *ca
 void device_start(sim_life *life)
 {
     life->device.running = 1;
+    life->device.starts += 1;
     life->device.pardoned_in_hour += 1;
     check_ok(life, IoTHubDeviceClient_Start(handle_of(life)), "Start");
 }
@@ -391,7 +482,7 @@ static void set_options(sim_life *life)
 {
     const sim_setup *setup = &life->setup;
     IOTHUB_DEVICE_CLIENT_HANDLE hub = handle_of(life);
-    int keep_alive = (int)setup->keep_alive_s, qos = (int)setup->qos;
+    int keep_alive = (int)setup->keep_alive_s, qos = (int)setup->qos, policy = (int)setup->drop_policy;
     size_t lifetime = setup->lifetime_s;
     tickcounter_ms_t timeout = setup->message_timeout_ms;
     IOTHUB_BOOL pipelined = setup->pipelined != 0, clean = setup->clean_session != 0;
@@ -406,6 +497,8 @@ static void set_options(sim_life *life)
     if (setup->policy != 0) {
         check_ok(life, IoTHubDeviceClient_SetRetryPolicy(hub, (IOTHUB_CLIENT_RETRY_POLICY)(setup->policy - 1u), setup->limit_s), "SetRetryPolicy");
     }
+    set_option(life, IOTHUB_OPTION_OUTBOX_POLICY, &policy, policy != IOTHUB_OUTBOX_REJECT);
+    set_option(life, IOTHUB_OPTION_OVERSIZE_LIMIT, &setup->oversize_limit, setup->oversize_limit != 0);
     set_option(life, IOTHUB_OPTION_POISON_LIMIT, &setup->poison_limit, setup->poison_limit != 0);
     set_option(life, OPTION_RETRY_INTERVAL_SEC, &setup->retry_interval_s, setup->retry_interval_s != 0);
     set_option(life, OPTION_RETRY_MAX_DELAY_SECS, &setup->retry_cap_s, setup->retry_cap_s != 0);
@@ -438,10 +531,14 @@ void device_begin(sim_life *life)
     } else {
         strcpy(device->string, setup->credential == CREDENTIAL_KEY ? KEY_STRING : X509_STRING);
     }
+    if (setup->module) {
+        strcat(device->string, MODULE_STRING);
+    }
     memset(&memory, 0, sizeof memory);
     memory.outbox_messages = setup->slots;
     memory.outbox_size = setup->slots * sizeof(iothubi_record) + setup->outbox_bytes;
-    memory.inbox_size = setup->inbox;
+    memory.inbox_size = setup->inbox + (setup->features != 0 ? (sizeof(void *) - 4u) * 64u : 0) /* tables of pointers lie there */
+        + (setup->module ? 64u : 0);
     memory.block_size = IoTHub_ClientSize(device->string, MQTT_Protocol, memory.outbox_size, memory.inbox_size);
     if (memory.block_size == 0) fail(life, 1, "ClientSize answers 0");
     device->block_size = memory.block_size;
@@ -452,7 +549,8 @@ void device_begin(sim_life *life)
     }
     memset(device->memory, GUARD_BYTE, GUARD + memory.block_size + GUARD);
     memory.block = device->memory + GUARD;
-    device->hub = IoTHubDeviceClient_CreateInPlace(device->string, MQTT_Protocol, platform, &memory);
+    device->hub = setup->module ? (void *)IoTHubModuleClient_CreateInPlace(device->string, MQTT_Protocol, platform, &memory)
+        : (void *)IoTHubDeviceClient_CreateInPlace(device->string, MQTT_Protocol, platform, &memory);
     if (device->hub == NULL) {
         IOTHUB_ERROR error;
         IoTHubDeviceClient_GetLastError(NULL, &error);
@@ -466,6 +564,7 @@ void device_begin(sim_life *life)
     device->next_step = life->now;
     device->next_token = setup->credential == CREDENTIAL_TOKEN ? device->next_token : NEVER;
     set_options(life);
+    program_begin(life);
 }
 
 /* No spin, whatever goes wrong: the attempts of an hour (invariant 7). Jitter is uniform from 0 to the cap, so that an hour
@@ -519,7 +618,8 @@ static void plan_next_step(sim_life *life)
     if (device->next_step < life->asleep_until) {
         device->next_step = life->asleep_until;
     }
-    device->steps_at_once = device->next_step == life->now ? device->steps_at_once + 1u : 0;
+    device->steps_at_once = device->stepped_at == life->now && life->stream.read_bytes == 0 ? device->steps_at_once + 1u : 0;
+    device->stepped_at = life->now;
     if (device->steps_at_once > STEPS_AT_ONCE) fail(life, 7, "DoWork is wanted at once for ever");
 }
 
@@ -530,6 +630,7 @@ static void destroyed(sim_life *life)
     note(life, EVENT_DESTROYED, 0, 0, 0);
     if (life->stream.now != NULL || life->stream.opening) fail(life, 5, "Destroy leaves the stream open");
     if (device->settled != device->count) fail(life, 1, "%u of %u messages were never confirmed", device->count - device->settled, device->count);
+    program_ended(life);
     check_guards(life);
 }
 
@@ -560,7 +661,7 @@ static void check_expiry(sim_life *life, unsigned before)
     }
     for (i = device->settled_before; i < device->count; ++i) {
         const sim_message *m = &device->messages[i];
-        if (m->outcome == 0 && m->accepted_at + life->setup.message_timeout_ms <= life->now && m->offered_connection != connection) {
+        if (m->outcome == 0 && m->kept == 0 && m->accepted_at + life->setup.message_timeout_ms <= life->now && m->offered_connection != connection) {
             fail(life, 8, "message %u outlives its timeout", m->number);
         }
     }
@@ -577,7 +678,7 @@ static void check_appointments(sim_life *life)
     }
     for (i = device->settled_before; i < device->count; ++i) {
         const sim_message *m = &device->messages[i];
-        if (m->outcome == 0 && m->accepted_at + life->setup.message_timeout_ms < asked && m->offered_connection != connection) {
+        if (m->outcome == 0 && m->kept == 0 && m->accepted_at + life->setup.message_timeout_ms < asked && m->offered_connection != connection) {
             fail(life, 8, "GetNextWork sleeps past the timeout of message %u", m->number);
         }
     }
@@ -597,6 +698,7 @@ void device_step(sim_life *life)
     sim_device *device = &life->device;
     unsigned before = life->stream.now != NULL ? life->stream.now->number : 0;
     int was_running = device->running;
+    unsigned starts = device->starts;
     char here;
     device->steps += 1;
     stream_before_work(life);
@@ -604,15 +706,17 @@ void device_step(sim_life *life)
     life->frame = &here;
     IoTHubDeviceClient_DoWork(handle_of(life));
     device->in_work = 0;
+    device->steps -= life->stream.read_bytes != 0;
     stream_after_work(life);
     if (device->wants_destroy) {
         destroyed(life);
         return;
     }
     count_hours(life);
-    check_stop(life, was_running);
+    check_stop(life, was_running || device->starts != starts);
     check_expiry(life, before);
     check_ping(life);
+    program_check_acknowledgements(life);
     device->last_step = life->now;
     plan_next_step(life);
     check_appointments(life);
@@ -660,6 +764,16 @@ void device_free(sim_life *life)
 
 /* ---- checks ---- */
 
+/* A document may be for the twin's callback, for GetTwinAsync or for both; a method in pieces may be cut after it began; the callback
+   for pieces may be given up in the middle of a body. */
+static void check_received(sim_life *life, unsigned received)
+{
+    const sim_programme *p = &life->device.programme;
+    unsigned least = p->letters + p->patches + p->methods, most = least + p->documents + p->gets_ended + p->pieces_cleared;
+    least -= p->methods_cut + p->pieces_cleared < least ? p->methods_cut + p->pieces_cleared : least;
+    if (received < least || received > most) fail(life, 1, "%u received by the statistics, %u to %u in truth", received, least, most);
+}
+
 void device_check_statistics(sim_life *life)
 {
     const sim_device *device = &life->device;
@@ -667,6 +781,8 @@ void device_check_statistics(sim_life *life)
     check_ok(life, IoTHubDeviceClient_GetStatistics(handle_of(life), &s), "GetStatistics");
     if (s.accepted != device->count || s.refused != device->refused_full + device->refused_size) fail(life, 1, "accepted or refused is miscounted");
     if (s.confirmed_ok != device->by_outcome[0] || s.confirmed_timeout != device->by_outcome[2] || s.confirmed_error != device->by_outcome[3]) fail(life, 1, "confirmations are miscounted");
+    if (s.dropped != device->programme.dropped) fail(life, 1, "%u dropped by the statistics, %u in truth", (unsigned)s.dropped, device->programme.dropped);
+    check_received(life, s.received);
     if (s.messages_waiting != device->count - device->settled) {
         fail(life, 1, "%u messages wait by the statistics, %u in truth", (unsigned)s.messages_waiting, device->count - device->settled);
     }
@@ -685,6 +801,9 @@ unsigned device_statistic(const sim_life *life, unsigned which)
     case STATISTIC_PINGS: return (unsigned)s.pings;
     case STATISTIC_UNHANDLED: return (unsigned)s.received_unhandled;
     case STATISTIC_UNKNOWN: return (unsigned)s.acknowledgements_unknown;
+    case STATISTIC_RECEIVED: return (unsigned)s.received;
+    case STATISTIC_SKIPPED: return (unsigned)s.received_skipped;
+    case STATISTIC_DROPPED: return (unsigned)s.dropped;
     default: return (unsigned)s.renewals;
     }
 }
@@ -694,7 +813,7 @@ void device_check_idle(sim_life *life)
 {
     const client_struct *client = client_of(life);
     IOTHUB_STATISTICS s;
-    IOTHUB_CLIENT_STATUS status;
+    IOTHUB_CLIENT_STATUS status = IOTHUB_CLIENT_SEND_STATUS_BUSY;
     check_ok(life, IoTHubDeviceClient_GetStatistics(handle_of(life), &s), "GetStatistics");
     check_ok(life, IoTHubDeviceClient_GetSendStatus(handle_of(life), &status), "GetSendStatus");
     if (status != IOTHUB_CLIENT_SEND_STATUS_IDLE || s.messages_waiting != 0 || s.messages_in_flight != 0 || s.outbox_used != 0) {

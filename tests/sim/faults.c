@@ -200,6 +200,59 @@ static void gives_up(sim_life *life)
     device_set_policy(life, policy, between(&life->fault_random, 1, 60));
 }
 
+static void twin_refuses(sim_life *life, sim_random *random)
+{
+    static const unsigned statuses[] = { 429, 429, 500, 503, 400 };
+    life->hub.twin_status = statuses[below(random, 5)];
+    life->hub.retry_after_s = chance(random, 60) ? between(random, 1, 100) : 0;
+}
+
+static void twin_late(sim_life *life, sim_random *random)
+{
+    life->hub.twin_ms = chance(random, 50) ? 0 : between(random, 1000, 90000);
+    life->hub.twin_spread_ms = below(random, 20000);
+    life->hub.twin_repeats = between(random, 0, 100);
+    life->hub.twin_strange = between(random, 0, 100);
+}
+
+static void edits(sim_life *life, sim_random *random)
+{
+    unsigned count = between(random, 1, 20);
+    while (life->setup.features != 0 && count-- != 0) {
+        twin_edit(life, 0);
+    }
+}
+
+static void letters(sim_life *life, unsigned count, unsigned size, unsigned bags)
+{
+    unsigned i;
+    for (i = 0; life->setup.features != 0 && i < count; ++i) {
+        messages_post(life, size, i % bags);
+    }
+}
+
+static void methods(sim_life *life, sim_connection *c, unsigned count)
+{
+    unsigned i;
+    for (i = 0; i < count && hub_wants(life, c, FILTER_METHODS); ++i) {
+        methods_invoke(life, c, i % 50u);
+    }
+}
+
+/* The largest that the service lets through: 64 KB, 32 KB, 128 KB; seldom, for they take their time. */
+static void oversize(sim_life *life, sim_connection *c, sim_random *random)
+{
+    unsigned most = chance(random, 80) ? 3000 : 131000, size = between(random, 500, most);
+    if (life->setup.features == 0) {
+        return;
+    }
+    switch (below(random, 3)) {
+    case 0:  messages_post(life, size < 65000u ? size : 65000u, 1); break;
+    case 1:  twin_edit(life, size < 31000u ? size : 31000u); break;
+    default: if (c != NULL && hub_wants(life, c, FILTER_METHODS)) methods_invoke(life, c, size); break;
+    }
+}
+
 /* Answers 1 when the fault lasts. */
 static int strike(sim_life *life, sim_fault fault)
 {
@@ -274,6 +327,24 @@ static int strike(sim_life *life, sim_fault fault)
         return 0;
     case FAULT_BURST:          burst(life); return 0;
     case FAULT_GIVES_UP:       gives_up(life); return 1;
+    case FAULT_SUB_REFUSED:    life->hub.suback_refuses = between(random, 1, FILTER_ALL); return 1;
+    case FAULT_SUB_NEVER:      life->hub.suback_never = 1; return 1;
+    case FAULT_SUB_LATE:       life->hub.suback_ms = between(random, 1000, 90000); return 1;
+    case FAULT_SESSION_LOST:   life->hub.session_lost = 1; return 1;
+    case FAULT_TWIN_REFUSES:   twin_refuses(life, random); return 1;
+    case FAULT_TWIN_LOST:
+        life->hub.twin_drops = chance(random, 50) ? 100u : between(random, 10, 90);
+        life->hub.applies_and_drops = chance(random, 50);
+        return 1;
+    case FAULT_TWIN_LATE:      twin_late(life, random); return 1;
+    case FAULT_PATCH_LOST:     life->hub.patch_drops = chance(random, 30) ? 100u : between(random, 10, 90); return 1;
+    case FAULT_EDITS:          edits(life, random); return 0;
+    case FAULT_RECREATED:      if (life->setup.features != 0) twin_recreate(life); return 0;
+    case FAULT_LETTER_FLOOD:   letters(life, between(random, 3, 60), 60, STRANGE_BAG); return 0;
+    case FAULT_METHOD_FLOOD:   methods(life, c, between(random, 3, 60)); return 0;
+    case FAULT_OVERSIZE:       oversize(life, c, random); return 0;
+    case FAULT_STRANGE_BAG:    letters(life, BAGS, 30, BAGS); return 0;
+    case FAULT_TOGGLE:         program_toggle(life, random); return 0;
     default:                   return 0;
     }
 }
@@ -332,6 +403,18 @@ static void over(sim_life *life, sim_fault fault)
     case FAULT_HMAC_PENDING:   life->hmac_pending = life->hmac_waits = 0; break;
     case FAULT_HMAC_FAILS:     life->hmac_fails = 0; break;
     case FAULT_GIVES_UP:       set_policy(life); break;
+    case FAULT_SUB_REFUSED:    life->hub.suback_refuses = 0; break;
+    case FAULT_SUB_NEVER:      life->hub.suback_never = 0; break;
+    case FAULT_SUB_LATE:       life->hub.suback_ms = calm_hub->suback_ms; break;
+    case FAULT_SESSION_LOST:   life->hub.session_lost = 0; break;
+    case FAULT_TWIN_REFUSES:   life->hub.twin_status = life->hub.retry_after_s = 0; break;
+    case FAULT_TWIN_LOST:      life->hub.twin_drops = 0; life->hub.applies_and_drops = 0; break;
+    case FAULT_TWIN_LATE:
+        life->hub.twin_ms = calm_hub->twin_ms;
+        life->hub.twin_spread_ms = calm_hub->twin_spread_ms;
+        life->hub.twin_repeats = life->hub.twin_strange = 0;
+        break;
+    case FAULT_PATCH_LOST:     life->hub.patch_drops = 0; break;
     default:                   break;
     }
 }
@@ -382,7 +465,7 @@ void faults_begin(sim_life *life)
     for (i = 0; i < FAULT_COUNT; ++i) {
         life->faults.ends[i] = NEVER;
     }
-    life->faults.next = NEVER;
+    life->faults.next = life->faults.led_at = NEVER;
     life->faults.aims = 0;
     faults_plan(life);
 }
@@ -413,7 +496,8 @@ static void lead(sim_life *life, unsigned state)
 {
     sim_faults *f = &life->faults;
     int drains = state == STATE_DRAINING && device_state(life) == STATE_READY;
-    if (drains && f->aim_buffer == 1 && device_buffer(life) == 0) {
+    if (drains && f->aim_buffer == 1 && device_buffer(life) == 0 && f->led_at != life->now) {
+        f->led_at = life->now;                   /* where one message fills the outbox, or leaves at once, that is for ever */
         device_send(life, life->setup.body_minimum);
     }
     if (drains && f->aim_buffer != 2 ? device_buffer(life) != f->aim_buffer : !chance(&life->fault_random, 3)) {

@@ -1,22 +1,38 @@
 /* The model hub: MQTT 3.1.1 as IoT Hub speaks it to one device, written from the standard and the service's documents, not
-   from the client. Every byte of the client's is held against them: invariants 2, 3 and 4. */
+   from the client. Every byte of the client's is held against them: invariants 2, 3 and 4. This room has the packets, the
+   connection and telemetry; hub_session.c, hub_messages.c, hub_twin.c and hub_methods.c have the rest. */
 #include "sim.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define DEVICE_ID "d1"
-#define USER_NAME "hub.example.net/d1/?api-version=2021-04-12"
-#define RESOURCE "hub.example.net%2Fdevices%2Fd1"
-#define TOPIC "devices/d1/messages/events/"
-#define MESSAGE_TOPIC "devices/d1/messages/devicebound/%24.to=%2Fdevices%2Fd1%2Fmessages%2FdeviceBound"
+typedef struct identity { const char *id, *user_name, *resource, *events; } identity;
+
+static const identity device_identity = { "d1", "hub.example.net/d1/?api-version=2021-04-12", "hub.example.net%2Fdevices%2Fd1",
+    "devices/d1/messages/events/" };
+static const identity module_identity = { "d1/m1", "hub.example.net/d1/m1/?api-version=2021-04-12",
+    "hub.example.net%2Fdevices%2Fd1%2Fmodules%2Fm1", "devices/d1/modules/m1/messages/events/" };
+
+#define UNASKED_TOPIC "devices/d1/messages/devicebound/%24.to=%2Fdevices%2Fd1%2Fmessages%2FdeviceBound"
+#define STRANGE_TOPIC "devices/d1/messages/elsewhere/%24.to=%2Fdevices%2Fd1%2Fmessages%2FdeviceBound"
+#define UNASKED_ID 0xF000u                       /* and above: ids that no letter has */
 #define PIPELINED_MESSAGES 8u
 #define PIPELINED_BYTES 2048u
 
 enum { CLOSED_TOKEN = 1, CLOSED_SILENCE, CLOSED_REFUSED, CLOSED_POISON, CLOSED_TAKEOVER, CLOSED_LEFT, CLOSED_PIPELINE };
 
-static void illegal(sim_life *life, const char *what)
+static const identity *identity_of(const sim_life *life)
+{
+    return life->setup.module ? &module_identity : &device_identity;
+}
+
+void illegal(sim_life *life, const char *what)
 {
     fail(life, 4, "%s", what);
+}
+
+int is_prefix(const unsigned char *at, size_t size, const char *text)
+{
+    return size >= strlen(text) && memcmp(at, text, strlen(text)) == 0;
 }
 
 /* ---- reading packets ---- */
@@ -102,6 +118,7 @@ void hub_close(sim_life *life, sim_connection *connection, unsigned reason)
     note(life, EVENT_HUB_CLOSES, connection->number, reason, 0);
     connection->hub_open = 0;
     connection->reply_count = 0;
+    messages_left(life, connection->number);
     if (life->registry->holder == connection) {
         life->registry->holder = NULL;
     }
@@ -148,27 +165,54 @@ static void reply_bytes(sim_reply *reply, unsigned first, unsigned value, unsign
     reply->size = size;
 }
 
-void hub_send_unasked(sim_life *life, sim_connection *connection, unsigned qos, unsigned body_size)
+/* A PUBLISH of any size; what is large arrives in parts. id 0: QoS 0. */
+void hub_send_large(sim_life *life, sim_connection *connection, unsigned first, const char *topic, unsigned id, const void *body, size_t size)
 {
-    static unsigned char packet[66000];
-    size_t topic = strlen(MESSAGE_TOPIC), length, at = 0;
-    body_size = body_size < 65000u ? body_size : 65000u;
-    length = 2u + topic + (qos != 0 ? 2u : 0) + body_size;
-    packet[at++] = (unsigned char)(0x30u | qos << 1);
+    static unsigned char packet[140000];
+    size_t topic_size = strlen(topic), length = 2u + topic_size + (id != 0 ? 2u : 0) + size, at = 0, whole;
+    packet[at++] = (unsigned char)(first | (id != 0 ? 2u : 0));
     do {
         packet[at++] = (unsigned char)((length & 127u) | (length > 127u ? 128u : 0));
         length >>= 7;
     } while (length != 0);
-    packet[at++] = 0;
-    packet[at++] = (unsigned char)topic;
-    memcpy(packet + at, MESSAGE_TOPIC, topic);
-    at += topic;
-    if (qos != 0) {
-        packet[at++] = 0;
-        packet[at++] = (unsigned char)between(&life->hub_random, 1, 255);
+    packet[at++] = (unsigned char)(topic_size >> 8);
+    packet[at++] = (unsigned char)topic_size;
+    memcpy(packet + at, topic, topic_size);
+    at += topic_size;
+    if (id != 0) {
+        packet[at++] = (unsigned char)(id >> 8);
+        packet[at++] = (unsigned char)id;
     }
-    memset(packet + at, 0x40, body_size);        /* looks like PUBACKs, for a reader that has lost its place */
-    hub_send(life, connection, packet, at + body_size);
+    memcpy(packet + at, body, size);
+    whole = at + size;
+    note(life, EVENT_SENDS, packet[0], (unsigned)whole, id);
+    for (at = 0; at < whole && connection->hub_open; at += 1000u) {
+        pipe_put(life, connection, &connection->down, packet + at, whole - at < 1000u ? whole - at : 1000u);
+    }
+}
+
+/* A message of which this hub's queue knows nothing; to a client that wants messages, on a topic that is none of its own. */
+void hub_send_unasked(sim_life *life, sim_connection *connection, unsigned qos, unsigned body_size)
+{
+    static unsigned char body[65000];
+    unsigned id = UNASKED_ID + between(&life->hub_random, 1, 255);
+    int strange = life->setup.features != 0;
+    body_size = body_size < sizeof body ? body_size : (unsigned)sizeof body;
+    memset(body, 0x40, body_size);               /* looks like PUBACKs, for a reader that has lost its place */
+    hub_send_large(life, connection, 0x30, strange ? STRANGE_TOPIC : UNASKED_TOPIC, qos != 0 ? id : 0, body, body_size);
+}
+
+/* Not before CONNACK; other packets may overtake it. */
+sim_reply *hub_reply_later(sim_life *life, sim_connection *connection, unsigned delay_ms)
+{
+    uint64_t at = life->now + delay_ms;
+    unsigned i;
+    for (i = 0; i < connection->reply_count; ++i) {
+        if (connection->replies[i].what == REPLY_CONNACK && connection->replies[i].at > at) {
+            at = connection->replies[i].at;
+        }
+    }
+    return reply_later(connection, at, 0);
 }
 
 void hub_send_unknown_acknowledgement(sim_life *life, sim_connection *connection, unsigned id)
@@ -211,7 +255,6 @@ void hub_send_garbage(sim_life *life, sim_connection *connection, unsigned which
 /* The password, as Azure's documents build it: the signature covers the resource and the expiry as they are written. */
 static uint64_t token_expiry(sim_life *life, field password)
 {
-    static const char start[] = "SharedAccessSignature sr=" RESOURCE "&sig=";
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char expected[300], signed_text[100], digits[12];
     unsigned char digest[33];
@@ -234,11 +277,10 @@ static uint64_t token_expiry(sim_life *life, field password)
     if (life->setup.credential == CREDENTIAL_TOKEN) {
         return expiry;
     }
-    snprintf(signed_text, sizeof signed_text, "%s\n%s", RESOURCE, digits);
+    snprintf(signed_text, sizeof signed_text, "%s\n%s", identity_of(life)->resource, digits);
     sim_digest((const unsigned char *)signed_text, strlen(signed_text), digest);
     digest[32] = 0;
-    memcpy(expected, start, sizeof start - 1u);
-    at = sizeof start - 1u;
+    at = (size_t)sprintf(expected, "SharedAccessSignature sr=%s&sig=", identity_of(life)->resource);
     for (i = 0; i < 44; ++i) {                   /* base64 of 32 bytes: 43 characters and one '=' */
         unsigned bit = (unsigned)i * 6u, byte = bit / 8u, c;
         unsigned pair = byte < 32 ? (unsigned)digest[byte] << 8 | digest[byte + 1] : 0;
@@ -287,8 +329,8 @@ static void got_connect(sim_life *life, sim_connection *connection, unsigned fir
     connection->keep_alive_s = number_16(at + 2);
     if (connection->keep_alive_s > 1177u) illegal(life, "CONNECT: keep-alive above the hub's limit");
     at += 4;
-    if (!is_text(take_field(life, &at, end), DEVICE_ID)) illegal(life, "CONNECT: client id");
-    if (!is_text(take_field(life, &at, end), USER_NAME)) illegal(life, "CONNECT: user name");
+    if (!is_text(take_field(life, &at, end), identity_of(life)->id)) illegal(life, "CONNECT: client id");
+    if (!is_text(take_field(life, &at, end), identity_of(life)->user_name)) illegal(life, "CONNECT: user name");
     if (expected & 0x40u) {
         expiry = token_expiry(life, take_field(life, &at, end));
     }
@@ -311,8 +353,13 @@ static void got_connect(sim_life *life, sim_connection *connection, unsigned fir
         life->registry->holder = connection;
         life->registry->life = life;
     }
+    if (code == 0) {
+        session_connect(life, connection);
+    }
     reply = reply_later(connection, life->now + life->hub.connack_ms, 1);
-    reply_bytes(reply, 0x20, (code == 0 && life->hub.session_present ? 0x100u : 0) | code, 4);
+    reply->what = REPLY_CONNACK;
+    reply_bytes(reply, 0x20, (code == 0 && life->cloud->session ? 0x100u : 0) | code, 4);
+    life->cloud->session |= code == 0 && (flags & 2u) == 0;
     reply->closes = code != 0 || life->hub.connack_closes;
     if (code != 0 && life->hub.refuses_silently) {
         reply->size = 0;
@@ -345,8 +392,8 @@ static void check_properties(sim_life *life, const sim_message *message, const u
     if (strcmp(text, expected) != 0) fail(life, 2, "message %u has other properties: %s", message->number, text);
 }
 
-/* A packet id is live from its PUBLISH until its PUBACK was read by the client [MQTT-2.3.1-4]. */
-static sim_live *make_live(sim_life *life, sim_connection *connection, unsigned id, unsigned message)
+/* A packet id is live from its packet until the answer was read by the client [MQTT-2.3.1-4]. */
+static unsigned drop_dead(sim_life *life, sim_connection *connection, unsigned id)
 {
     unsigned i, kept = 0;
     for (i = 0; i < connection->live_count; ++i) {
@@ -358,6 +405,12 @@ static sim_live *make_live(sim_life *life, sim_connection *connection, unsigned 
         }
     }
     connection->live_count = kept;
+    return kept;
+}
+
+sim_live *make_live(sim_life *life, sim_connection *connection, unsigned id, unsigned message)
+{
+    unsigned kept = drop_dead(life, connection, id);
     if (kept == sizeof connection->live / sizeof connection->live[0]) fail(life, 4, "more messages in flight than any setting allows");
     connection->live[kept].id = id;
     connection->live[kept].message = message;
@@ -375,7 +428,7 @@ static void check_copy(sim_life *life, const sim_connection *connection, sim_mes
     if (m->qos != 0) {
         int before = m->first_offered_connection < connection->number;
         if (before && !dup) fail(life, 3, "message %u is repeated without DUP [MQTT-3.3.1-1]", m->number);
-        if (!before && dup && m->body_size < 30000u) fail(life, 3, "message %u has DUP, though no byte of it was offered before", m->number);
+        if (!before && dup && m->body_size < 30000u && m->kept == 0) fail(life, 3, "message %u has DUP, though no byte of it was offered before", m->number);
         if (m->packet_id != 0 && m->packet_id != id) fail(life, 4, "message %u is repeated with another packet id [MQTT-4.4.0-1]", m->number);
     }
     if (m->copies + 1u > 1u + m->losses) fail(life, 3, "message %u: %u copies, %u connections lost", m->number, m->copies + 1u, m->losses);
@@ -393,10 +446,45 @@ static void acknowledge(sim_life *life, sim_connection *connection, const sim_me
         return;
     }
     reply = reply_later(connection, at, !life->hub.shuffles || !connection->accepted);
+    reply->what = REPLY_PUBACK;
     reply_bytes(reply, 0x40, m->packet_id, 4);
     reply->message = m->number;
     reply->id = m->packet_id;
     reply->repeat = chance(&life->hub_random, life->hub.repeat_acknowledgements);
+}
+
+/* What comes before CONNACK comes only where it may. Answers 0 when this hub does not stand it. */
+int hub_takes_early(sim_life *life, sim_connection *connection, const char *what)
+{
+    if (connection->accepted) {
+        return 1;
+    }
+    if (!life->setup.pipelined || connection->alone) fail(life, 4, "%s came before CONNACK, where CONNECT must go alone", what);
+    if (life->hub.refuses_by_reset) {
+        connection_reset(life, connection);
+        return 0;
+    }
+    if (life->hub.refuses_pipelined) {
+        hub_close(life, connection, CLOSED_PIPELINE);
+        return 0;
+    }
+    return 1;
+}
+
+/* Twin requests and answers to methods: QoS 0. */
+static int is_feature(sim_life *life, sim_connection *connection, unsigned first, field topic, const unsigned char *body, size_t size)
+{
+    if (!is_prefix(topic.at, topic.size, "$iothub/")) {
+        return 0;
+    }
+    if (first != 0x30) illegal(life, "PUBLISH to $iothub: QoS 0, without flags");
+    if (!connection->accepted) illegal(life, "PUBLISH to $iothub before CONNACK");
+    if (is_prefix(topic.at, topic.size, "$iothub/methods/res/")) {
+        methods_answered(life, connection, topic.at, topic.size, body, size);
+    } else {
+        twin_request(life, connection, topic.at, topic.size, body, size);
+    }
+    return 1;
 }
 
 static void got_publish(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size)
@@ -406,10 +494,13 @@ static void got_publish(sim_life *life, sim_connection *connection, unsigned fir
     unsigned qos = first >> 1 & 3u, id = 0;
     int dup = (first & 8u) != 0;
     field topic = take_field(life, &at, end);
-    size_t prefix = strlen(TOPIC), body_size;
+    size_t prefix = strlen(identity_of(life)->events), body_size;
     sim_message *m;
     if (qos > 1 || (first & 1u) != 0 || (qos == 0 && dup)) illegal(life, "PUBLISH: flags");
-    if (topic.size < prefix || memcmp(topic.at, TOPIC, prefix) != 0) illegal(life, "PUBLISH: topic");
+    if (is_feature(life, connection, first, topic, at, (size_t)(end - at))) {
+        return;
+    }
+    if (!is_prefix(topic.at, topic.size, identity_of(life)->events)) illegal(life, "PUBLISH: topic");
     if (qos != 0) {
         if (end - at < 2) illegal(life, "PUBLISH: no packet id");
         id = number_16(at);
@@ -427,16 +518,10 @@ static void got_publish(sim_life *life, sim_connection *connection, unsigned fir
     if (!connection->accepted) {
         connection->alone_messages += 1;
         connection->alone_bytes += size;
-        if (!life->setup.pipelined || connection->alone) fail(life, 4, "message %u came before CONNACK, where CONNECT must go alone", m->number);
         if (connection->alone_messages > PIPELINED_MESSAGES || connection->alone_bytes > PIPELINED_BYTES) {
             fail(life, 4, "more than %u messages or %u bytes before CONNACK", PIPELINED_MESSAGES, PIPELINED_BYTES);
         }
-        if (life->hub.refuses_by_reset) {
-            connection_reset(life, connection);
-            return;
-        }
-        if (life->hub.refuses_pipelined) {
-            hub_close(life, connection, CLOSED_PIPELINE);
+        if (!hub_takes_early(life, connection, "a message")) {
             return;
         }
     }
@@ -472,9 +557,17 @@ static void got_ping(sim_life *life, sim_connection *connection, size_t size)
         return;
     }
     reply = reply_later(connection, life->now + life->hub.ping_ms, 0);
+    reply->what = REPLY_PING;
     reply_bytes(reply, 0xD0, 0, 2);
     connection->hurt |= reply->at > life->now + SECONDS(5);
     reply->repeat = life->hub.ping_twice != 0;
+}
+
+static void got_puback(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size)
+{
+    if (first != 0x40 || size != 2) illegal(life, "PUBACK: flags or size");
+    if (!connection->accepted) illegal(life, "PUBACK before CONNACK");
+    messages_acknowledged(life, connection, number_16(body));
 }
 
 static void hub_packet(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size, size_t end)
@@ -492,6 +585,15 @@ static void hub_packet(sim_life *life, sim_connection *connection, unsigned firs
     case 3:
         got_publish(life, connection, first, body, size);
         break;
+    case 4:
+        got_puback(life, connection, first, body, size);
+        break;
+    case 8:
+        session_subscribe(life, connection, first, body, size);
+        break;
+    case 10:
+        session_unsubscribe(life, connection, first, body, size);
+        break;
     case 12:
         if (first != 0xC0) illegal(life, "PINGREQ: reserved flags");
         if (!connection->accepted) illegal(life, "PINGREQ before CONNACK");
@@ -503,7 +605,7 @@ static void hub_packet(sim_life *life, sim_connection *connection, unsigned firs
         connection->left = 1;
         break;
     default:
-        illegal(life, "a packet that a telemetry client may not send");
+        illegal(life, "a packet that a client may not send");
     }
 }
 
@@ -516,13 +618,14 @@ void hub_take(sim_life *life, sim_connection *connection, const unsigned char *b
     reader_take(&connection->reader, life, connection, bytes, size, hub_packet);
 }
 
-/* What the client offers to the stream, read as it offers it. */
-void tap_packet(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size, size_t end)
+static void tap_publish(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size, size_t end)
 {
-    if (first >> 4 == 3) {
-        const unsigned char *at = body, *behind = body + size;
+    const unsigned char *at = body, *behind = body + size;
+    field topic = take_field(life, &at, behind);
+    if (is_prefix(topic.at, topic.size, "$iothub/twin/")) {
+        twin_tap(life, connection, topic.at, topic.size, at, (size_t)(behind - at));
+    } else if (!is_prefix(topic.at, topic.size, "$iothub/")) {
         sim_message *m;
-        take_field(life, &at, behind);
         at += (first & 6u) != 0 ? 2 : 0;
         m = message_of(life, at, (size_t)(behind - at));
         if (m->outcome != 0) fail(life, 3, "message %u is offered although it was confirmed (%u)", m->number, m->outcome - 1u);
@@ -531,6 +634,18 @@ void tap_packet(sim_life *life, sim_connection *connection, unsigned first, cons
             m->first_offered_connection = connection->number;
         }
         m->offered_end = end;
+    }
+}
+
+/* What the client offers to the stream, read as it offers it. */
+void tap_packet(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size, size_t end)
+{
+    if (first >> 4 == 3) {
+        tap_publish(life, connection, first, body, size, end);
+    } else if (first >> 4 == 4) {
+        messages_tap(life, connection, number_16(body));
+    } else if (first >> 4 == 8 || first >> 4 == 10) {
+        session_tap(life, connection, first, body, size);
     } else if (first >> 4 == 12) {
         uint64_t since = life->now - connection->tap_ping_at;
         if (connection->tap_ping_at != 0 && !life->tick_was_hurt && since < SECONDS(connection->keep_alive_s)) {
@@ -552,11 +667,12 @@ uint64_t hub_next(const sim_life *life, const sim_connection *connection)
 {
     uint64_t next = connection->token_ends_at, at;
     unsigned i;
-    (void)life;
     if (!connection->hub_open) {
         return NEVER;
     }
     at = silence_ends(connection);
+    next = at < next ? at : next;
+    at = messages_next(life, connection);
     next = at < next ? at : next;
     for (i = 0; i < connection->reply_count; ++i) {
         next = connection->replies[i].at < next ? connection->replies[i].at : next;
@@ -564,31 +680,56 @@ uint64_t hub_next(const sim_life *life, const sim_connection *connection)
     return next;
 }
 
-static void hub_reply(sim_life *life, sim_connection *connection, const sim_reply *reply)
+static void acknowledged(sim_life *life, sim_connection *connection, const sim_reply *reply)
 {
     unsigned i;
+    if (reply->message != 0) {
+        life->device.messages[reply->message - 1].acknowledged_connection = connection->number;
+    }
+    for (i = 0; i < connection->live_count; ++i) {
+        if (connection->live[i].id == reply->id && !connection->live[i].acknowledged) {
+            connection->live[i].acknowledged = 1;
+            connection->live[i].end = connection->down.put - (reply->repeat ? reply->size : 0);
+        }
+    }
+}
+
+static void welcomed(sim_life *life, sim_connection *connection, const sim_reply *reply)
+{
+    connection->accepted = reply->size != 0 && reply->bytes[3] == 0;
+    connection->heard_at = life->now;
+    if (connection->accepted && life->hub.session_present && connection->hub_open && life->setup.features == 0) {
+        hub_send_unasked(life, connection, 1, 40);
+    }
+}
+
+static void hub_reply(sim_life *life, sim_connection *connection, const sim_reply *reply)
+{
     if (reply->size != 0) {
         hub_send(life, connection, reply->bytes, reply->size);
         if (reply->repeat && connection->hub_open) {
             hub_send(life, connection, reply->bytes, reply->size);
         }
     }
-    if (reply->bytes[0] == 0x20) {
-        connection->accepted = reply->size != 0 && reply->bytes[3] == 0;
-        connection->heard_at = life->now;
-        if (connection->accepted && life->hub.session_present && connection->hub_open) {
-            hub_send_unasked(life, connection, 1, 40);
-        }
-    } else if (reply->bytes[0] == 0xD0) {
+    switch (reply->what) {
+    case REPLY_CONNACK:
+        welcomed(life, connection, reply);
+        break;
+    case REPLY_PING:
         connection->ping_answered = connection->down.put - (reply->repeat ? 2u : 0);
-    } else {
-        life->device.messages[reply->message - 1].acknowledged_connection = connection->number;
-        for (i = 0; i < connection->live_count; ++i) {
-            if (connection->live[i].id == reply->id && !connection->live[i].acknowledged) {
-                connection->live[i].acknowledged = 1;
-                connection->live[i].end = connection->down.put - (reply->repeat ? 4u : 0);
-            }
-        }
+        break;
+    case REPLY_PUBACK:
+        acknowledged(life, connection, reply);
+        break;
+    case REPLY_SUBACK:
+        acknowledged(life, connection, reply);
+        session_subacked(life, connection, reply);
+        break;
+    case REPLY_TWIN:
+        twin_answer(life, connection, reply->message);
+        break;
+    default:
+        break;
     }
     if (reply->closes && connection->hub_open) {
         hub_close(life, connection, CLOSED_REFUSED);
@@ -608,6 +749,10 @@ void hub_work(sim_life *life, sim_connection *connection)
             ++i;
         }
     }
+    if (!connection->hub_open) {
+        return;
+    }
+    messages_deliver(life, connection);
     if (!connection->hub_open) {
         return;
     }

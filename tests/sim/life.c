@@ -42,6 +42,9 @@ void life_begin(sim_life *life, uint64_t seed)
     random_begin(&life->hub_random, seed, 3);
     random_begin(&life->fault_random, seed, 4);
     random_begin(&life->extra_random, seed, 5);
+    random_begin(&life->service_random, seed, 6);
+    random_begin(&life->program_random, seed, 7);
+    random_begin(&life->twin_random, seed, 8);
     setup_plain(&life->setup);
     memset(&life->manners, 0, sizeof life->manners);
     life->manners.latency_ms = 40;
@@ -51,6 +54,7 @@ void life_begin(sim_life *life, uint64_t seed)
     life->hub.connack_ms = 5;
     life->hub.acknowledge_ms = 5;
     life->hub.ping_ms = 1;
+    life->hub.window = 16;
     life->calm_hub = life->hub;
     for (i = 0; i < CONNECTIONS; ++i) {
         life->connections[i].client_open = life->connections[i].hub_open = 0;
@@ -60,8 +64,11 @@ void life_begin(sim_life *life, uint64_t seed)
     life->own_registry.holder = NULL;
     life->registry = &life->own_registry;
     device_abandon(life);
+    program_free(&life->device.programme, 0);
     old = life->device;
     memset(&life->device, 0, sizeof life->device);
+    life->device.programme = old.programme;
+    life->device.programme.next_chore = NEVER;
     life->device.memory = old.memory;
     life->device.memory_size = old.memory_size;
     life->device.messages = old.messages;
@@ -80,6 +87,7 @@ void life_begin(sim_life *life, uint64_t seed)
     life->next_extra = NEVER;
     life->stack = 0;
     stream_begin(life);
+    cloud_begin(life);
     faults_begin(life);
 }
 
@@ -88,6 +96,7 @@ void life_open(sim_life *life)
     device_begin(life);
     life->device.next_send = life->setup.send_every_ms != 0 ? life->now : NEVER;
     life->next_extra = life->extra_steps ? life->now + 1 : NEVER;
+    life->cloud->next_event = life->setup.service_every_ms != 0 ? life->now + 1u : NEVER;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -108,6 +117,8 @@ uint64_t life_next(const sim_life *life)
         next = earlier(next, earlier(life->device.next_step, life->next_extra));
         next = earlier(next, life->device.sending ? life->device.next_send : NEVER);
         next = earlier(next, life->device.next_token);
+        next = earlier(next, program_next(life));
+        next = earlier(next, life->device.sending ? life->cloud->next_event : NEVER);
         if (life->setup.step == STEP_LAZY && life->now >= life->asleep_until && stream_ready(life)) {
             return life->now;
         }
@@ -130,6 +141,9 @@ void life_step(sim_life *life)
     life->now = life_next(life);
     faults_work(life);
     stream_arrive(life);
+    if (life->device.sending && !life->device.destroyed) {
+        cloud_work(life);
+    }
     for (i = 0; i < CONNECTIONS; ++i) {
         if (life->connections[i].hub_open) {
             hub_work(life, &life->connections[i]);
@@ -140,6 +154,7 @@ void life_step(sim_life *life)
         return;
     }
     program_sends(life);
+    program_work(life);
     if (life->device.next_token <= life->now) {
         device_renew_token(life);                /* in time: the client reconnects with it */
     }
@@ -167,6 +182,8 @@ void life_run(sim_life *life, uint64_t for_ms)
 void life_free(sim_life *life)
 {
     stream_free(life);
+    cloud_free(&life->own_cloud);
+    program_free(&life->device.programme, 1);
     device_free(life);
 }
 
@@ -212,7 +229,7 @@ void life_heal(sim_life *life)
     life->asleep_until = 0;
     life->tick_hurt = 0;
     life->healed_at = life->now;
-    setup->meddles = 0;
+    setup->meddles = setup->toggles = setup->large = setup->holds = setup->rejects = 0;
     setup->step = STEP_LAZY;
     setup->send_every_ms = setup->send_every_ms != 0 && setup->send_every_ms < 5000u ? setup->send_every_ms : 5000u;
     life->device.next_send = life->now;
@@ -220,6 +237,9 @@ void life_heal(sim_life *life)
     device_start(life);
     device_renew_token(life);
     device_set_keep_alive(life, 120);
+    program_all(life);
+    program_settles(life);
+    messages_expire(life, 0);
     /* what was set while the client connects makes it reconnect once more */
     life->ready_by = life->now + recovery_bound(life) + SECONDS(3) + life->manners.open_ms + 6u * life->manners.latency_ms;
     note(life, EVENT_HEALED, device_state(life), 0, 0);
@@ -248,6 +268,147 @@ static void wait_until_settled(sim_life *life, uint64_t bound, unsigned up_to)
     }
 }
 
+/* ---- recovery of the features ---- */
+
+static int is_subscribed(const sim_life *life)
+{
+    unsigned wanted = program_filters(life);
+    return connection_is_whole(life) && (life->stream.now->filters_granted & wanted) == wanted;
+}
+
+static int is_delivered(const sim_life *life)
+{
+    return messages_waiting(life) == 0 || !(life->device.programme.asked & FEATURE_MESSAGES);
+}
+
+static int is_told(const sim_life *life)
+{
+    const sim_programme *p = &life->device.programme;
+    return p->reports_told == p->reports.count && p->gets_ended == p->get_count;
+}
+
+/* The last method, or its connection is not there any more, and another is. */
+static int is_answered(const sim_life *life)
+{
+    const sim_method *m = AT(life->cloud->methods, sim_method, life->cloud->methods.count - 1u);
+    return m->came || (is_subscribed(life) && life->stream.now->number != m->connection);
+}
+
+static void wait_until(sim_life *life, uint64_t bound, int (*condition)(const sim_life *life), const char *what)
+{
+    uint64_t end = life->now + bound;
+    while (!condition(life)) {
+        if (life->device.destroyed || life->now > end) {
+            fail(life, 6, "%s, %u s after the last fault", what, (unsigned)((life->now - life->healed_at) / 1000u));
+        }
+        life_step(life);
+    }
+}
+
+/* A hub that closes on an acknowledgement out of order does so when something before it found no room. */
+static uint64_t closings(const sim_life *life, unsigned waiting)
+{
+    uint64_t one = SECONDS(device_retry_cap_s(life, 1)) + life->manners.open_ms + SECONDS(10);
+    return life->hub.order == ORDER_CLOSES ? (waiting / 8u + 1u) * one : 0;
+}
+
+/* How long a refused filter, a lost SUBACK, an answer that does not come and a retry-after may take, one after the other. */
+static uint64_t feature_bound(const sim_life *life, unsigned waiting)
+{
+    uint64_t quiet = life->cloud->quiet_until > life->now ? life->cloud->quiet_until - life->now : 0;
+    return SECONDS(61 + 61 + 61 + 120) + quiet + 2u * SECONDS(device_retry_cap_s(life, 1)) + 40u * life->manners.latency_ms + 3u * life->manners.open_ms
+        + (uint64_t)waiting * (6u * life->manners.latency_ms + 1000u)
+        + closings(life, waiting);
+}
+
+/* The last word of each kind goes through: a change, a report, a get, a method. */
+static void finish_twin(sim_life *life)
+{
+    const sim_programme *p = &life->device.programme;
+    unsigned report = 0, get = 0;
+    uint64_t end;
+    twin_edit(life, 0);                          /* a small document */
+    if (p->asked & FEATURE_TWIN) {
+        if (life->cloud->large_document && !(p->asked & FEATURE_PIECES)) {
+            life_run(life, SECONDS(60));
+            connection_reset(life, life->stream.now); /* the document of a new connection is a small one */
+            life->cloud->large_document = 0;
+        }
+        wait_until(life, feature_bound(life, 1), program_view_is_true, "the program's twin is not the hub's");
+    }
+    wait_until(life, feature_bound(life, p->reports.count), is_told, "a report or GetTwinAsync has no end");
+    end = life->now + SECONDS(20);
+    while ((p->asked & FEATURE_REPORTS) && (report = program_report(life, 30)) == 0) {
+        if (life->now > end) {
+            if (life->setup.inbox >= ROOMY) fail(life, 6, "no report is taken");
+            break;
+        }
+        life_run(life, 100);                     /* the outbox is full for a moment */
+    }
+    if ((p->asked & FEATURE_GETS) && p->get_count < GETS) {
+        get = program_get(life);
+        if (get == 0 && life->setup.inbox >= ROOMY) fail(life, 6, "no GetTwinAsync is taken");
+    }
+    wait_until(life, feature_bound(life, p->reports.count), is_told, "a report or GetTwinAsync has no end");
+    if (report != 0) {
+        unsigned told = (*AT(p->reports, sim_report *, report - 1u))->told;
+        if (told != 205) fail(life, 6, "the last report ends with %u", told - 1u);
+        if (life->cloud->reported != report) fail(life, 6, "the hub has report %u, not %u", life->cloud->reported, report);
+    }
+    if (get != 0 && p->gets[get - 1u].ended != 2 && life->setup.inbox >= ROOMY) {
+        fail(life, 6, "GetTwinAsync ends without a document");
+    }
+}
+
+static void finish_methods(sim_life *life)
+{
+    const sim_method *m;
+    unsigned number, connection;
+    if (!(life->device.programme.asked & (FEATURE_METHODS | FEATURE_METHODS_EX)) || life->stream.now == NULL) {
+        return;
+    }
+    do {                                         /* a renewal may take it away */
+        number = methods_invoke(life, life->stream.now, 10);
+        connection = life->stream.now->number;
+        wait_until(life, feature_bound(life, 1), is_answered, "a method is not answered");
+    } while (!AT(life->cloud->methods, sim_method, number - 1u)->came && life->stream.now->number != connection);
+    m = AT(life->cloud->methods, sim_method, number - 1u);
+    if (!m->handed) fail(life, 6, "a method is answered 503, %u s after the last fault", (unsigned)((life->now - life->healed_at) / 1000u));
+}
+
+/* What the service asked after the last fault, on the connection that is still there, has an answer. */
+static void check_methods(sim_life *life, uint64_t asked_at)
+{
+    unsigned i;
+    int asked = (life->device.programme.asked & (FEATURE_METHODS | FEATURE_METHODS_EX)) != 0;
+    for (i = 0; asked && i < life->cloud->methods.count; ++i) {
+        const sim_method *m = AT(life->cloud->methods, sim_method, i);
+        if (life->stream.now != NULL && m->connection == life->stream.now->number && m->at > asked_at && !m->came) {
+            fail(life, 13, "method %u has no answer after %u s", m->number, (unsigned)((life->now - m->at) / 1000u));
+        }
+    }
+}
+
+static void finish_features(sim_life *life)
+{
+    uint64_t asked_at;
+    if (life->setup.features == 0) {
+        return;
+    }
+    asked_at = life->now;
+    program_all(life);                           /* what found no room when the faults were over */
+    wait_until(life, feature_bound(life, 0), is_subscribed, "not all is subscribed");
+    messages_expire(life, 0);
+    wait_until(life, feature_bound(life, messages_waiting(life)), is_delivered, "a message is not settled");
+    wait_until(life, feature_bound(life, 0), is_subscribed, "not all is subscribed");
+    finish_twin(life);
+    wait_until(life, feature_bound(life, 0), is_subscribed, "not all is subscribed");
+    life_run(life, SECONDS(310));                /* unanswered methods are forgotten */
+    check_methods(life, asked_at);
+    wait_until(life, feature_bound(life, 0), is_subscribed, "not all is subscribed");
+    finish_methods(life);
+}
+
 /* What is left to show when the last fault is over: everything is settled while the program still sends; then idleness costs
    pings and renewals only; then the client ends, stopped first or not. */
 void life_finish(sim_life *life)
@@ -259,11 +420,12 @@ void life_finish(sim_life *life)
     }
     wait_until_ready(life);
     starved = life->stream.now->hurt;
-    one_by_one = SECONDS(120) + (uint64_t)life->setup.slots * (2u * life->manners.latency_ms + 500u);
+    one_by_one = (life->setup.features != 0 ? closings(life, messages_waiting(life)) : 0) + SECONDS(120) + (uint64_t)life->setup.slots * (2u * life->manners.latency_ms + 500u);
     wait_until_settled(life, starved ? SECONDS(480 + 60) + SECONDS(device_retry_cap_s(life, 1)) + one_by_one : one_by_one, life->device.count);
     device_check_statistics(life);
     life->device.sending = 0;
     wait_until_settled(life, starved ? SECONDS(960) : one_by_one, life->device.count);
+    finish_features(life);
     life_run(life, SECONDS(15));                 /* a planned reconnect may be under way */
     if (device_state(life) == STATE_READY) {
         device_check_idle(life);
@@ -289,6 +451,20 @@ void life_finish(sim_life *life)
 
 /* ---- random lives ---- */
 
+static void draw_hub(sim_life *life, sim_random *r)
+{
+    static const unsigned windows[] = { 1, 16, 50 };
+    sim_hub_manners *hub = &life->hub;
+    hub->window = windows[below(r, 3)];
+    hub->order = chance(r, 60) ? ORDER_ANY : between(r, ORDER_IGNORES, ORDER_CLOSES);
+    hub->ids = below(r, 3);
+    hub->early = chance(r, 50);
+    hub->suback_ms = chance(r, 70) ? 0 : between(r, 1, 500);
+    hub->twin_ms = between(r, 0, 100);
+    hub->twin_spread_ms = chance(r, 50) ? 0 : between(r, 1, 800);
+    hub->snapshot_early = chance(r, 50);
+}
+
 static void draw_manners(sim_life *life)
 {
     sim_random *r = &life->random;
@@ -298,6 +474,7 @@ static void draw_manners(sim_life *life)
     life->hub.acknowledge_ms = between(r, 0, 50);
     life->hub.acknowledge_spread_ms = chance(r, 50) ? 0 : between(r, 1, 400);
     life->hub.session_present = chance(r, 50);
+    draw_hub(life, r);
     if (!life->faults.comparable) {
         life->manners.ragged = chance(r, 30);
         life->manners.refuse_percent = chance(r, 20) ? between(r, 1, 30) : 0;
@@ -308,6 +485,10 @@ static void draw_manners(sim_life *life)
     life->calm_manners = life->manners;
     life->calm_hub = life->hub;
 }
+
+/* What fits into an inbox depends on the size of a pointer, and so does the place of a kept message in the outbox. The lives that
+   are compared with those of other machines have room for all, and keep none. */
+#define SAME_EVERYWHERE 64u
 
 static const uint32_t ticks[] = { 0, 0x7FFFF000u, 0xFFFFF000u, 0xFFFFFF00u };
 
@@ -338,7 +519,40 @@ void setup_draw(sim_life *life)
     setup->meddles = chance(r, 20) ? 5 : 0;
     setup->policy = chance(r, 15) ? 1u + between(r, 2, 4) : 0; /* INTERVAL, LINEAR, EXPONENTIAL; else the default */
     setup->poison_limit = chance(r, 15) ? between(r, 1, 5) : 0;
+    setup->kept = chance(r, 20) ? between(r, 10, 100) : 0;
+    setup->kept = life->seed <= SAME_EVERYWHERE ? 0 : setup->kept;
+    setup->drop_policy = chance(r, 80) ? 0 : between(r, 1, 2);
     setup->tick_start = sim_tick_fixed ? sim_tick_start : chance(r, 60) ? ticks[below(r, 4)] : draw(r);
+}
+
+/* Six lives of ten use the features, or some of them. */
+static void draw_features(sim_life *life)
+{
+    sim_random *r = &life->program_random;
+    sim_setup *setup = &life->setup;
+    if (!chance(r, 60)) {
+        return;
+    }
+    setup->features = chance(r, 50) ? FEATURE_ALL : between(r, 1, FEATURE_ALL | FEATURE_METHODS_EX);
+    if ((setup->features & FEATURE_METHODS) && (setup->features & FEATURE_METHODS_EX)) {
+        setup->features &= ~(unsigned)FEATURE_METHODS; /* one or the other */
+    } else if ((setup->features & FEATURE_METHODS) && chance(r, 60)) {
+        setup->features ^= FEATURE_METHODS | FEATURE_METHODS_EX;
+    }
+    setup->late = chance(r, 70) ? 0 : between(r, 1, 127);
+    setup->module = chance(r, 25);
+    setup->inbox = (setup->features & FEATURE_PIECES) ? between(r, 512, 2048) : between(r, 1500, 4000);
+    if (life->seed <= SAME_EVERYWHERE) {
+        setup->inbox = 16000;
+    }
+    setup->outbox_bytes = setup->outbox_bytes < 600u ? 600u : setup->outbox_bytes;
+    setup->service_every_ms = chance(r, 30) ? between(r, 300, 3000) : between(r, 3000, 60000);
+    setup->chore_every_ms = between(r, 2000, 60000);
+    setup->holds = chance(r, 60) ? 0 : between(r, 10, 90);
+    setup->rejects = chance(r, 70) ? 0 : between(r, 5, 60);
+    setup->toggles = chance(r, 85) ? 0 : between(r, 2, 20);
+    setup->large = chance(r, 70) ? 0 : between(r, 1, 30);
+    setup->oversize_limit = chance(r, 90) ? 0 : between(r, 1, 3);
 }
 
 static void draw_life(sim_life *life, uint64_t seed)
@@ -348,6 +562,7 @@ static void draw_life(sim_life *life, uint64_t seed)
     life_begin(life, seed);
     f->comparable = seed % 4u == 3u;
     setup_draw(life);
+    draw_features(life);
     draw_manners(life);
     f->mean_ms = chance(&life->fault_random, 50) ? between(&life->fault_random, 1000, 20000) : between(&life->fault_random, 20000, 200000);
     f->next = between(&life->fault_random, 1, f->mean_ms);

@@ -13,7 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 SEEDS = 10000
-ROOMS = ["main", "tools", "stream", "hub", "faults", "life", "cases"]
+ROOMS = ["main", "tools", "stream", "hub", "hub_session", "hub_messages", "hub_twin", "hub_methods", "program", "program_messages",
+         "program_twin", "program_methods", "faults", "life", "cases", "cases_features"]
 
 BUGS = [
     ("no DUP on a repeat",
@@ -26,7 +27,7 @@ BUGS = [
     ("a packet id is given again while it is live",
      "outbox->first_id = iothubi_outbox_id(outbox, 1);", "outbox->first_id = iothubi_outbox_id(outbox, outbox->count > 1);"),
     ("an acknowledgement of another connection is believed",
-     "    if (record->state != IOTHUBI_RECORD_SENT) {\n        return NULL;", "    if (record->state == IOTHUBI_RECORD_DONE) {\n        return NULL;"),
+     "    if (record->state != IOTHUBI_RECORD_SENT || record->kind", "    if (record->state == IOTHUBI_RECORD_DONE || record->kind"),
     ("an acknowledgement does not make room in the window",
      "    outbox->in_flight -= 1;\n    if (index == 0) {", "    if (index == 0) {"),
     ("the deadline of acknowledgements is not re-armed",
@@ -58,8 +59,8 @@ BUGS = [
      "    if (client->state >= IOTHUBI_CONNECTING) {\n        iothubi_receive(client);",
      "    if (client->state >= IOTHUBI_CONNECTING && !client->blocked) {\n        iothubi_receive(client);"),
     ("a dead stream is not closed",
-     "    if (client->state >= IOTHUBI_OPENING) {\n        client->platform->io.close",
-     "    if (client->state > IOTHUBI_OPENING) {\n        client->platform->io.close"),
+     "    if (client->state >= IOTHUBI_OPENING) {\n        client->io->close",
+     "    if (client->state > IOTHUBI_OPENING) {\n        client->io->close"),
     ("a retry is not waited for",
      "    retry->delay_ms = retry->delay(retry, kind, random);", "    retry->delay_ms = 0;"),
     ("the back-off has no cap",
@@ -74,8 +75,8 @@ BUGS = [
     ("after a loss no message's age is looked at",
      "        client->expiring = client->extras != NULL && client->outbox.count != 0;\n", "        client->expiring = 0;\n"),
     ("Destroy forgets the newest message",
-     "    while (client->outbox.count != 0) {\n        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);",
-     "    while (client->outbox.count > 1) {\n        iothubi_confirm(client, iothubi_outbox_record(&client->outbox, 0), IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);"),
+     "    while (client->outbox.count != 0) {\n        iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);\n        if (record->kind",
+     "    while (client->outbox.count > 1) {\n        iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);\n        if (record->kind"),
     ("a long message of the hub's is read out of step",
      "    parser->remaining |= (uint32_t)(byte & 127u) << (7 * parser->count);", "    parser->remaining |= (uint32_t)(byte & 127u) << (8 * parser->count);"),
     ("a second CONNACK is taken for the first",
@@ -87,6 +88,51 @@ BUGS = [
     ("Stop is not obeyed while waiting",
      "    } else if (client->state != IOTHUBI_STOPPED && client->state < IOTHUBI_READY) {",
      "    } else if (client->state > IOTHUBI_WAITING && client->state < IOTHUBI_READY) {"),
+    # messages from the cloud
+    ("a rejected message is acknowledged",
+     "iothubi_message_settle(client, held, answer == IOTHUBMESSAGE_ACCEPTED);", "iothubi_message_settle(client, held, answer != IOTHUBMESSAGE_ABANDONED);"),
+    ("acknowledgements of the last connection go to the next",
+     "    mailbox->owed_count = 0;\n    mailbox->writing = 0;", "    mailbox->writing = 0;"),
+    ("a message that was kept over a reconnect is acknowledged",
+     "        mailbox->held[i].id = 0;\n", ""),
+    ("an accepted message does not wait for earlier ones",
+     "if (first == 0 || waited_s >= IOTHUBI_OWED_PATIENCE_S) {", "if (first == 0 || waited_s >= 3u) {"),
+    ("an accepted message waits for earlier ones for ever",
+     "if (first == 0 || waited_s >= IOTHUBI_OWED_PATIENCE_S) {", "if (first == 0) {"),
+    ("a settled message may be settled again",
+     "    held->used = 0;\n    iothubi_message_look_low(client);", "    iothubi_message_look_low(client);"),
+    ("escapes are decoded wrongly",
+     "int value = iothubi_hex_value(escape[1]) << 4 |", "int value = iothubi_hex_value(escape[1]) << 3 |"),
+    # pieces
+    ("no piece is the last",
+     "last ? IOTHUB_PIECE_LAST : IOTHUB_PIECE_MORE", "IOTHUB_PIECE_MORE"),
+    ("a body in pieces that is cut is not told",
+     "        client->piece(client, NULL, 0, IOTHUB_PIECE_CUT);\n", ""),
+    ("the second piece of a kept message begins a byte late",
+     "*bytes = kept.body + (from - size);", "*bytes = kept.body + (from - size) + (from > size);"),
+    # twin
+    ("a patch is taken although the one before it is missing",
+     "    if (!twin->known || version - twin->version != 1u) {", "    if (!twin->known) {"),
+    ("a document that is older than a patch is believed",
+     "    if (twin->known && twin->version < twin->newest) {", "    if (twin->version < 1u) {"),
+    ("no new document after a reconnect",
+     "twin->get = iothubi_twin_is_wanted(twin) || twin->waiting != 0 ? IOTHUBI_GET_WANTED : IOTHUBI_GET_NONE;", "twin->get = IOTHUBI_GET_NONE;"),
+    ("retry-after is not waited for",
+     "        iothubi_twin_hold(client->twin, after_s, client->now);\n", "        iothubi_twin_hold(client->twin, 1, client->now);\n"),
+    # methods
+    ("a method may be answered twice",
+     "    pending->number = 0;\n    iothubi_wake(client);", "    iothubi_wake(client);"),
+    ("answers outlive the connection",
+     "    methods->answers_used = 0;\n}", "}"),
+    ("methods outlive the connection",
+     "        methods->pending[i].number = 0;\n", ""),
+    # subscriptions and policies
+    ("a reconnect does not subscribe again",
+     "    IOTHUB_MEMSET(subscriptions, 0, sizeof *subscriptions);\n", ""),
+    ("a refused subscription is not asked for again",
+     "        client->subscriptions.refused = 0;\n", ""),
+    ("the outbox drops what is on its way",
+     "policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || ", "policy == IOTHUB_OUTBOX_DROP_OLDEST && ("),
 ]
 
 

@@ -54,12 +54,32 @@ void bytes_free(sim_bytes *bytes);
     X(GOT_PUBLISH, "hub      got message %u, packet id %u, flags %u") \
     X(GOT_PING,    "hub      got PINGREQ on connection %u") \
     X(GOT_LEAVE,   "hub      got DISCONNECT on connection %u") \
+    X(GOT_FILTERS, "hub      got SUBSCRIBE %u, filters %x, refused %x") \
+    X(GOT_UNSUB,   "hub      got UNSUBSCRIBE %u, filters %x") \
+    X(GOT_PUBACK,  "hub      got PUBACK %u for letter %u (0 taken, 1 ignored, 2 late: %u)") \
+    X(GOT_TWIN,    "hub      got twin request %u, report %u (0: GET), $rid %u") \
+    X(GOT_RESULT,  "hub      got the answer to method %u, status %u") \
+    X(DELIVERS,    "hub      delivers letter %u as delivery %u, packet id %u") \
+    X(ANSWERS,     "hub      answers twin request %u: status %u, edit %u") \
+    X(EDITS,       "service  edits the twin: edit %u, version %u, %u bytes of padding") \
+    X(INVOKES,     "service  invokes method %u, %u bytes") \
+    X(POSTS,       "service  posts letter %u, %u bytes, bag %u") \
     X(SENDS,       "hub      sends a packet: first byte %u, value %u") \
     X(HUB_CLOSES,  "hub      closes connection %u (reason %u)") \
     X(ACCEPTED,    "program  message %u accepted, %u bytes, QoS %u") \
     X(REFUSED,     "program  message %u refused, result %u, code %u") \
     X(CONFIRMED,   "program  message %u confirmed, result %u") \
     X(STATUS,      "program  status %u, reason %u") \
+    X(HANDED,      "program  gets letter %u, delivery %u, answers %u") \
+    X(SETTLES,     "program  settles delivery %u with %u: result %u") \
+    X(VIEW,        "program  gets the twin (0 whole, 1 patch: %u), edit %u, version %u") \
+    X(GET_ENDS,    "program  GetTwinAsync %u ends (1 with a document: %u)") \
+    X(REPORTS,     "program  reports state %u, result %u") \
+    X(REPORTED,    "program  report %u: status %u") \
+    X(ASKED,       "program  gets method %u, answers %u (0: later)") \
+    X(RESPONDS,    "program  answers method %u with %u: result %u") \
+    X(PIECE,       "program  gets a piece: kind %u, %u bytes, state %u") \
+    X(WANTS,       "program  wants %x, result %u") \
     X(CALL,        "program  call %u (%u)") \
     X(FAULT,       "FAULT    %s (kind %u, value %u), state %u") \
     X(FAULT_ENDS,  "FAULT    over: kind %u") \
@@ -105,8 +125,13 @@ typedef struct sim_pipe {
 /* What a reader of MQTT packets has so far; it takes whole packets only. */
 typedef struct sim_reader { sim_bytes data; size_t seen; } sim_reader;
 
+/* What a device subscribes: the bits are those of SUBSCRIPTION_REFUSED's raw. */
+enum { FILTER_MESSAGES = 1, FILTER_ANSWERS = 2, FILTER_PATCHES = 4, FILTER_METHODS = 8, FILTER_ALL = 15, FILTER_KINDS = 4 };
+
 typedef struct sim_live { unsigned id, message; int acknowledged; size_t end; } sim_live;
-typedef struct sim_reply { uint64_t at; unsigned char bytes[8]; unsigned size, repeat; int closes; unsigned message, id; } sim_reply;
+/* what: 0 bytes alone; else of which room, and number says of what. */
+enum { REPLY_BYTES, REPLY_CONNACK, REPLY_PING, REPLY_PUBACK, REPLY_SUBACK, REPLY_TWIN };
+typedef struct sim_reply { uint64_t at; unsigned char bytes[12]; unsigned size, repeat, what; int closes; unsigned message, id; } sim_reply;
 
 typedef struct sim_connection {
     unsigned number;                             /* from 1; 0: this slot is free */
@@ -134,6 +159,13 @@ typedef struct sim_connection {
     unsigned live_count;
     sim_reply *replies;
     unsigned reply_count, reply_capacity;
+    /* the features */
+    unsigned filters_asked, filters_granted;     /* FILTER_ bits: SUBSCRIBE came; SUBACK granted it */
+    size_t twin_end;                             /* the SUBACK of twin answers ends at this byte; 0: not sent */
+    uint64_t refused_at[FILTER_KINDS];           /* a SUBACK refused it then; 0: not */
+    unsigned first_delivery;                     /* serial of the first on this connection; 0: none */
+    unsigned next_id;                            /* of the hub's messages */
+    unsigned scan;                               /* all deliveries before this serial are acknowledged */
 } sim_connection;
 
 #define CONNECTIONS 6
@@ -209,7 +241,19 @@ typedef struct sim_hub_manners {
     int refuses_by_reset;                        /* what comes with CONNECT makes its end reset, and the code is lost */
     unsigned keeps;                              /* never acknowledges this message; 0: none */
     unsigned poison;                             /* closes when this message comes; 0: none */
+    /* subscriptions and session */
+    unsigned suback_ms, suback_refuses;          /* FILTER_ bits that get 0x80 */
+    int suback_never, session_lost, early;       /* early: delivers what is subscribed before it sends SUBACK */
+    /* messages */
+    unsigned window, order, ids;                 /* ORDER_ and IDS_ below */
+    /* twin */
+    unsigned twin_ms, twin_spread_ms, twin_status, retry_after_s; /* status 0: as it should be */
+    unsigned twin_drops, twin_repeats, twin_strange, patch_drops; /* percent */
+    int applies_and_drops, snapshot_early;       /* a PATCH that is applied, its answer lost; a document as of the request */
 } sim_hub_manners;
+
+enum { ORDER_ANY, ORDER_IGNORES, ORDER_CLOSES }; /* what an out-of-order PUBACK does [MQTT-4.6.0-2] */
+enum { IDS_GO_ON, IDS_RESTART, IDS_KEPT };       /* packet ids of a new connection; KEPT: a repeat has its old one */
 
 void hub_take(sim_life *life, sim_connection *connection, const unsigned char *bytes, size_t size);
 uint64_t hub_next(const sim_life *life, const sim_connection *connection);
@@ -221,6 +265,142 @@ void hub_send_unasked(sim_life *life, sim_connection *connection, unsigned qos, 
 void hub_send_unknown_acknowledgement(sim_life *life, sim_connection *connection, unsigned id);
 void hub_send_garbage(sim_life *life, sim_connection *connection, unsigned which);
 #define GARBAGE_KINDS 12u
+
+/* ---- what is behind the hub: session, messages, twin, methods of one device ---- */
+
+typedef struct sim_letter {                      /* a cloud-to-device message, or one for a module's input */
+    unsigned size, bag;
+    uint64_t ready_at;                           /* queued from then on */
+    uint64_t lock_ends;
+    unsigned delivery;                           /* the newest one; 0: never delivered */
+    unsigned id;
+    int flying;                                  /* delivered and locked */
+    int may_fail;                                /* it may find no room in the inbox */
+    int settled;
+} sim_letter;
+
+enum { DECIDED_NOT, DECIDED_ACCEPTED, DECIDED_OTHERWISE };
+
+typedef struct sim_delivery {
+    unsigned letter, connection, id;
+    int handed, decided, offered, acknowledged, lapsed;
+    size_t end;                                  /* its last byte on the connection */
+    uint64_t handed_at, decided_at;
+} sim_delivery;
+
+typedef struct sim_edit {                        /* the desired properties after one change */
+    unsigned values[8];                          /* 0: absent */
+    unsigned key, version, pad, shape;
+} sim_edit;
+
+typedef struct sim_request {                     /* of the device's, to the twin */
+    char rid[64];
+    unsigned connection, report;                 /* report 0: GET */
+    unsigned edit, reported, reported_version;   /* as of its arrival */
+    unsigned status;                             /* that it gets */
+    size_t end;                                  /* its first answer ends at this byte; 0: none yet */
+    uint64_t at;
+} sim_request;
+
+typedef struct sim_report {                      /* SendReportedState */
+    sim_life *life;
+    unsigned number, size;
+    unsigned applied, status;                    /* times at the hub; of its last answer */
+    unsigned told;                               /* 1 + status; 0: not yet */
+    int came;                                    /* the hub got it, at least once */
+    uint64_t offered_at;
+    unsigned offered_connection;
+} sim_report;
+
+typedef struct sim_method {
+    unsigned number, size, connection;
+    char rid[40];
+    uint64_t at, handed_at, answer_at;
+    int handed, answered, came;                  /* the program has it; has answered; the answer came to the hub */
+    int at_once;                                 /* by the callback that returns its answer */
+    unsigned status, answer_size;
+    void *handle;
+} sim_method;
+
+typedef struct sim_piece {                       /* a body that comes in pieces */
+    int open;
+    unsigned kind, total, delivery, method, connection;
+    sim_bytes body;
+} sim_piece;
+
+typedef struct sim_list { void *at; unsigned count, capacity; size_t size; } sim_list;
+
+void *list_add(sim_list *list, size_t size);     /* a zeroed element; others may move */
+
+typedef struct sim_cloud {
+    int session;                                 /* one is kept */
+    unsigned filters;                            /* FILTER_ bits of it */
+    sim_list letters, deliveries, edits, requests, methods; /* numbers are index + 1; edits: index */
+    unsigned letters_before;                     /* all letters below this index are settled */
+    unsigned next_id;
+    unsigned reported, reported_version;         /* the newest report that was applied */
+    unsigned newest_seen, seen_connection;       /* report that came on this connection */
+    uint64_t quiet_until;                        /* twin requests are a violation before: retry-after */
+    unsigned quiet_connection;                   /* where the client reads that; 0: it has */
+    size_t quiet_end;
+    uint64_t quiet_next;
+    uint64_t next_event;                         /* of the service */
+    int large_document;                          /* a document went out that may find no room */
+} sim_cloud;
+
+#define AT(list, type, i) (&((type *)(list).at)[i])
+
+void cloud_begin(sim_life *life);
+void cloud_free(sim_cloud *cloud);
+void cloud_forget_session(sim_life *life);       /* subscriptions and packet ids; the queue stays */
+void cloud_work(sim_life *life);                 /* what the back end does at random */
+int hub_wants(const sim_life *life, const sim_connection *connection, unsigned filter); /* subscribed, and CONNACK sent */
+void hub_send_large(sim_life *life, sim_connection *connection, unsigned first, const char *topic, unsigned id, const void *body, size_t size);
+sim_reply *hub_reply_later(sim_life *life, sim_connection *connection, unsigned delay_ms);
+int hub_takes_early(sim_life *life, sim_connection *connection, const char *what); /* it may come before CONNACK, and this hub stands it */
+sim_live *make_live(sim_life *life, sim_connection *connection, unsigned id, unsigned message);
+int is_prefix(const unsigned char *at, size_t size, const char *text);
+void illegal(sim_life *life, const char *what);
+
+void session_connect(sim_life *life, sim_connection *connection); /* CONNACK is sent */
+void session_subscribe(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size);
+void session_unsubscribe(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size);
+void session_subacked(sim_life *life, sim_connection *connection, const sim_reply *reply);
+void session_tap(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body, size_t size);
+
+unsigned messages_post(sim_life *life, unsigned size, unsigned bag);
+int messages_may_fail(const sim_life *life, unsigned size, unsigned bag);
+void messages_deliver(sim_life *life, sim_connection *connection);
+uint64_t messages_next(const sim_life *life, const sim_connection *connection);
+void messages_acknowledged(sim_life *life, sim_connection *connection, unsigned id);
+void messages_tap(sim_life *life, sim_connection *connection, unsigned id);
+void messages_left(sim_life *life, unsigned connection);        /* what flew on it is queued again */
+void messages_expire(sim_life *life, int all);   /* those that may fail; or all */
+unsigned messages_waiting(const sim_life *life);
+const char *messages_topic(const sim_life *life, unsigned letter, unsigned serial);
+#define BAGS 14u
+#define BAG_FIELDS 6u
+typedef struct sim_field { const char *name, *value; } sim_field; /* name "$mid" ...: a system property; value "\1": null */
+const sim_field *bag_fields(unsigned bag);
+#define STRANGE_BAG 2u                           /* those from here on */
+
+unsigned twin_edit(sim_life *life, unsigned pad);
+void twin_recreate(sim_life *life);
+size_t twin_patch(const sim_life *life, unsigned edit, char *text);
+size_t twin_document(const sim_life *life, unsigned edit, unsigned reported, unsigned reported_version, char *text);
+size_t report_make(const sim_report *report, char *text);
+void twin_request(sim_life *life, sim_connection *connection, const unsigned char *topic, size_t topic_size, const unsigned char *body, size_t size);
+void twin_tap(sim_life *life, sim_connection *connection, const unsigned char *topic, size_t topic_size, const unsigned char *body, size_t size);
+void twin_answer(sim_life *life, sim_connection *connection, unsigned request);
+void twin_left(sim_life *life, const sim_connection *connection);
+const sim_edit *twin_now(const sim_life *life);
+#define TWIN_TEXT 36000u
+
+unsigned methods_invoke(sim_life *life, sim_connection *connection, unsigned size);
+void methods_answered(sim_life *life, sim_connection *connection, const unsigned char *topic, size_t topic_size, const unsigned char *body, size_t size);
+size_t method_body(unsigned number, unsigned size, char *text);
+size_t answer_body(const sim_method *method, char *text);
+#define METHOD_TEXT 132000u
 
 /* Reads whole packets; take is called for each with its first byte and body. */
 typedef void (*sim_packet_function)(sim_life *life, sim_connection *connection, unsigned first, const unsigned char *body,
@@ -234,6 +414,11 @@ void tap_packet(sim_life *life, sim_connection *connection, unsigned first, cons
 enum { CREDENTIAL_KEY, CREDENTIAL_TOKEN, CREDENTIAL_X509 };
 enum { STEP_LAZY, STEP_REGULAR, STEP_IRREGULAR };
 
+enum { FEATURE_MESSAGES = 1, FEATURE_TWIN = 2, FEATURE_METHODS = 4, FEATURE_METHODS_EX = 8, FEATURE_PIECES = 16, FEATURE_REPORTS = 32,
+    FEATURE_GETS = 64, FEATURE_ALL = 127 - 8 };
+
+#define ROOMY 1500u                              /* an inbox in which a small document surely fits, whatever is kept */
+
 typedef struct sim_setup {
     unsigned credential;
     unsigned slots, outbox_bytes, inbox;
@@ -246,6 +431,18 @@ typedef struct sim_setup {
     unsigned body_minimum, body_maximum;
     unsigned sends_again;                        /* percent of confirmations that send again */
     unsigned meddles;                            /* percent of callbacks that call something else */
+    /* features */
+    unsigned features;                           /* FEATURE_ bits */
+    unsigned late;                               /* of them, asked for later, by a chore */
+    int module;
+    unsigned service_every_ms;                   /* the service does something about so often; 0: never */
+    unsigned chore_every_ms;                     /* the program does: reports, asks, settles, answers; 0: only what is due */
+    unsigned holds, rejects;                     /* percent of messages that are answered ASYNC_ACK; REJECTED or ABANDONED */
+    unsigned toggles;                            /* percent of chores that clear or set a callback */
+    unsigned large;                              /* percent of what the service sends that is large */
+    unsigned kept;                               /* percent of sends that are SendEventKeptAsync */
+    unsigned drop_policy;                        /* IOTHUB_OUTBOX_... */
+    unsigned oversize_limit;
     uint32_t tick_start;
     uint32_t wall_start;
 } sim_setup;
@@ -261,8 +458,43 @@ typedef struct sim_message {
     unsigned copies, losses;
     unsigned outcome;                            /* 0: none yet; else 1 + result */
     uint64_t accepted_at;
+    unsigned kept;                               /* 1 + the slot of its kept body; 0: copied */
     sim_life *life;
 } sim_message;
+
+/* What a program that uses the features remembers. */
+#define HOLDS 24u
+#define KEPT_BODIES 4u
+#define KEPT_SIZE 300000u
+#define GETS 512u
+
+typedef struct sim_hold { void *message; unsigned delivery; int whole; uint64_t at; } sim_hold; /* whole: with its body; settled at */
+typedef struct sim_get { sim_life *life; unsigned number; int ended; } sim_get; /* ended: 1 without a document, 2 with one */
+
+typedef struct sim_programme {
+    unsigned asked;                              /* FEATURE_ bits whose callbacks are set now */
+    unsigned filters, filters_cleared;           /* FILTER_ bits that were ever asked for, and given up */
+    sim_hold holds[HOLDS];
+    unsigned hold_count;
+    sim_list reports;                            /* of sim_report *: they are contexts of callbacks */
+    unsigned reports_told;
+    sim_get gets[GETS];
+    unsigned get_count, gets_ended;
+    unsigned methods_before;                     /* all methods below this index are done with */
+    sim_piece piece;
+    unsigned pieces_cleared;                     /* times that the callback was given up */
+    int view;                                    /* a document was seen on connection view_connection, and no gap since */
+    unsigned view_connection, view_edit, view_version;
+    unsigned values[8];                          /* document and patches merged */
+    unsigned documents, patches, letters, methods; /* handed over, pieces too */
+    unsigned methods_cut;                        /* of these, in pieces that ended before the last */
+    unsigned kept_free;                          /* bits of free kept bodies */
+    unsigned char *kept_bodies;
+    unsigned dropped;                            /* by the outbox policy */
+    int in_send;
+    unsigned sending;                            /* the message of that call */
+    uint64_t next_chore;
+} sim_programme;
 
 #define TOKENS 64u
 
@@ -277,14 +509,17 @@ typedef struct sim_device {
     unsigned by_outcome[5];
     int in_work, in_destroy, destroyed, wants_destroy;
     int running;                                 /* as the program asked */
+    unsigned starts;                             /* times that it called Start */
     uint64_t next_step, next_send, next_token, token_at;
-    uint64_t last_step;
+    uint64_t last_step, stepped_at;
     uint64_t head_at;                            /* when the oldest message became the oldest */
-    unsigned steps, steps_at_once, signatures;
+    unsigned steps;                              /* DoWork calls that read nothing */
+    unsigned steps_at_once, signatures;
     uint64_t hour;
     unsigned attempts_in_hour, pardoned_in_hour; /* connects; those that the program asked for */
     int sending;
     unsigned last_reason;
+    sim_programme programme;
     char string[256];
     char tokens[TOKENS][100];                    /* a token is kept by the client: they stay where they are */
     unsigned token;                              /* the newest of them */
@@ -302,6 +537,7 @@ void device_start(sim_life *life);
 void device_stop(sim_life *life);
 void device_set_keep_alive(sim_life *life, unsigned seconds);
 void device_set_qos(sim_life *life, unsigned qos);
+void device_meddle(sim_life *life);              /* in a callback: by chance, any other call */
 void device_renew_token(sim_life *life);
 void device_set_policy(sim_life *life, unsigned policy, unsigned limit_s);
 unsigned device_state(const sim_life *life);
@@ -310,10 +546,46 @@ unsigned device_retry_cap_s(const sim_life *life, int refused);
 unsigned device_error(const sim_life *life, long *raw);
 unsigned device_takeover_code(void);
 unsigned device_poison_code(void);
+unsigned device_refused_code(void);
 void device_check_idle(sim_life *life);
 void device_check_statistics(sim_life *life);
 unsigned device_statistic(const sim_life *life, unsigned which);
-enum { STATISTIC_ATTEMPTS, STATISTIC_CONNECTIONS, STATISTIC_PINGS, STATISTIC_UNHANDLED, STATISTIC_UNKNOWN, STATISTIC_RENEWALS };
+enum { STATISTIC_ATTEMPTS, STATISTIC_CONNECTIONS, STATISTIC_PINGS, STATISTIC_UNHANDLED, STATISTIC_UNKNOWN, STATISTIC_RENEWALS,
+    STATISTIC_RECEIVED, STATISTIC_SKIPPED, STATISTIC_DROPPED };
+/* the program's features (program.c, program_messages.c, program_twin.c, program_methods.c) */
+void program_begin(sim_life *life);              /* after creation: asks for what is not late */
+void program_work(sim_life *life);
+uint64_t program_next(const sim_life *life);
+void program_free(sim_programme *programme, int all);
+void program_ended(sim_life *life);              /* Destroy returned */
+void program_ask(sim_life *life, unsigned feature);
+void program_clear(sim_life *life, unsigned feature);
+void program_all(sim_life *life);                /* asks for all that the setup has */
+void program_meddles(sim_life *life);            /* something else, in a callback */
+void program_settle(sim_life *life, unsigned hold, unsigned disposition, int twice);
+void program_answer(sim_life *life, sim_method *method, int twice);
+unsigned program_report(sim_life *life, unsigned size);          /* its number; 0: refused */
+unsigned program_get(sim_life *life);
+int program_view_is_true(const sim_life *life);  /* document and patches make what the hub has */
+int program_no_room(const sim_life *life);
+unsigned program_needs(unsigned features);       /* the FILTER_ bits of FEATURE_ bits */
+unsigned program_filters(const sim_life *life);  /* that must be subscribed now */
+void program_settles(sim_life *life);            /* all that waits for the program, soon */
+void program_toggle(sim_life *life, sim_random *random);
+void program_methods_hurry(sim_life *life);
+struct IOTHUB_PIECE_TAG;
+unsigned program_message_piece(sim_life *life, const struct IOTHUB_PIECE_TAG *piece);
+void program_twin_piece(sim_life *life, const struct IOTHUB_PIECE_TAG *piece);
+void program_method_piece(sim_life *life, const struct IOTHUB_PIECE_TAG *piece);
+int program_message_ask(sim_life *life, int set);
+int program_twin_ask(sim_life *life, int set);
+int program_method_ask(sim_life *life, int set, int ex);
+uint64_t program_methods_due(const sim_life *life);
+uint64_t program_holds_due(const sim_life *life);
+void program_methods_work(sim_life *life);
+void program_holds_work(sim_life *life);
+void program_check_acknowledgements(sim_life *life);
+
 size_t body_make(unsigned number, unsigned size, unsigned char *body); /* the same bytes for the same number and size */
 void sim_digest(const unsigned char *data, size_t size, unsigned char digest[32]); /* stands for HMAC-SHA256 at both ends */
 
@@ -372,7 +644,22 @@ extern const char *const state_names[STATE_COUNT];
     X(START,          "the program starts the client",     ANY) \
     X(OPTION,         "the program changes an option",     ANY) \
     X(BURST,          "the program sends all it can",      ANY) \
-    X(GIVES_UP,       "a policy that gives up",            ANY)
+    X(GIVES_UP,       "a policy that gives up",            ANY) \
+    X(SUB_REFUSED,    "SUBACK refuses",                    ANY) \
+    X(SUB_NEVER,      "SUBACK never comes",                ANY) \
+    X(SUB_LATE,       "SUBACK is late",                    ANY) \
+    X(SESSION_LOST,   "the hub keeps no session",          ANY) \
+    X(TWIN_REFUSES,   "the twin answers 429, 500 or 400",  ANY) \
+    X(TWIN_LOST,      "twin answers are lost",             ANY) \
+    X(TWIN_LATE,      "twin answers late, twice, strange", ANY) \
+    X(PATCH_LOST,     "patches are lost",                  ANY) \
+    X(EDITS,          "the twin is edited, many times",    ANY) \
+    X(RECREATED,      "the device is created anew",        ANY) \
+    X(LETTER_FLOOD,   "a flood of messages",               ANY) \
+    X(METHOD_FLOOD,   "a flood of methods",                CONNECTED) \
+    X(OVERSIZE,       "the service sends large things",    ANY) \
+    X(STRANGE_BAG,    "messages with strange properties",  ANY) \
+    X(TOGGLE,         "the program changes its callbacks", ANY)
 
 typedef enum sim_fault {
 #define X(name, text, states) FAULT_##name,
@@ -389,6 +676,7 @@ typedef struct sim_faults {
     int comparable;                              /* only those that act by time, not by call */
     int aims;                                    /* until it struck: one fault for one state and one filling of the outbox */
     unsigned aim_state, aim_buffer;
+    uint64_t led_at;                             /* a message was sent to get there */
     sim_fault aim;
 } sim_faults;
 
@@ -415,11 +703,14 @@ struct sim_life {
     const char *name;                            /* of a case; NULL: a random life */
     sim_random random;                           /* setup and program */
     sim_random stream_random, hub_random, fault_random;
+    sim_random service_random, program_random;
+    sim_random twin_random;                      /* its own: what comes at one time may come in any order */
     sim_setup setup;
     sim_stream stream;
     sim_manners manners, calm_manners;
     sim_hub_manners hub, calm_hub;
     sim_registry own_registry, *registry;
+    sim_cloud own_cloud, *cloud;                 /* two lives with one identity share one */
     sim_connection connections[CONNECTIONS];
     unsigned connection_count;                   /* opened so far */
     sim_device device;
@@ -465,7 +756,20 @@ void life_free(sim_life *life);
 int life_random(sim_life *life, uint64_t seed);  /* a whole random life: 1 kept every promise */
 int life_pair(sim_life *a, sim_life *b, uint64_t seed); /* two lives side by side trace as alone */
 
-/* ---- the named faults (cases.c) ---- */
+/* ---- the named faults (cases.c, cases_features.c) ---- */
+
+typedef struct sim_case { const char *name, *what; void (*run)(sim_life *life); } sim_case;
+extern const sim_case feature_cases[];
+extern const unsigned feature_case_count;
+
+/* what scripts are made of */
+void expect(sim_life *life, int condition, const char *rule);
+unsigned connections(const sim_life *life);
+unsigned attempts(const sim_life *life);
+void open_quiet(sim_life *life);
+void recover(sim_life *life);
+void send(sim_life *life, unsigned count);
+int all_ok(const sim_life *life);
 
 unsigned cases_run(sim_life *life, const char *name, unsigned *passed); /* all, or one; answers how many failed */
 

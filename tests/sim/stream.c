@@ -165,6 +165,10 @@ static void connection_begin(sim_connection *connection)
     connection->newest_message = 0;
     connection->live_count = 0;
     connection->reply_count = 0;
+    connection->filters_asked = connection->filters_granted = 0;
+    connection->twin_end = 0;
+    memset(connection->refused_at, 0, sizeof connection->refused_at);
+    connection->first_delivery = connection->next_id = connection->scan = 0;
 }
 
 /* A free slot, or the oldest connection that the client has left and the hub has not noticed yet. */
@@ -249,7 +253,8 @@ static int stream_open(void *context, const char *host, unsigned int port)
     life->failed_reached = 1;
     s->now = connection_new(life);
     s->now->alone = life->start_alone;
-    s->now->hurt = life->manners.latency_ms != life->calm_manners.latency_ms || life->manners.blocked || life->tick_hurt;
+    s->now->hurt = life->manners.latency_ms != life->calm_manners.latency_ms || life->manners.blocked || life->tick_hurt
+        || life->now < life->asleep_until;
     if (life->manners.cut_kind != 0) {
         sim_pipe *pipe = life->manners.cut_up ? &s->now->up : &s->now->down;
         pipe->cutting = life->manners.cut_kind;
@@ -451,6 +456,7 @@ static void stream_close(void *context)
         return;
     }
     count_losses(life);
+    twin_left(life, c);
     life->start_alone = !(c->accepted && c->down.taken >= 4);
     c->client_open = 0;
     bytes_clear(&s->held);

@@ -121,10 +121,13 @@ void note(sim_life *life, sim_event event, unsigned a, unsigned b, unsigned c)
     mix(&life->hash, (uint64_t)event << 32 | a);
     mix(&life->hash, (uint64_t)b << 32 | c);
     if (event == EVENT_GOT_CONNECT || event == EVENT_GOT_PUBLISH || event == EVENT_GOT_PING || event == EVENT_GOT_LEAVE
-        || event == EVENT_CONFIRMED || event == EVENT_STATUS) {
-        mix(&life->outcome, life->now);
-        mix(&life->outcome, (uint64_t)event << 32 | a);
-        mix(&life->outcome, (uint64_t)b << 32 | c);
+        || event == EVENT_CONFIRMED || event == EVENT_STATUS || (event >= EVENT_GOT_FILTERS && event <= EVENT_GOT_RESULT)
+        || event == EVENT_HANDED || event == EVENT_VIEW || event == EVENT_GET_ENDS || event == EVENT_REPORTED || event == EVENT_ASKED) {
+        uint64_t one = 0xCBF29CE484222325u;      /* a sum: what happens at one time may happen in any order */
+        mix(&one, life->now);
+        mix(&one, (uint64_t)event << 32 | a);
+        mix(&one, (uint64_t)b << 32 | c);
+        life->outcome += one;
     }
     if (life->trace) {
         printf("%6u.%03u  ", (unsigned)(life->now / 1000u), (unsigned)(life->now % 1000u));

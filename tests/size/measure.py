@@ -23,31 +23,86 @@ TARGETS = [
 FLAGS = ["-Os", "-std=c99", "-gdwarf-4", "-fstack-usage", "-ffunction-sections", "-fdata-sections", "-I" + ROOT]
 
 OUTBOX, INBOX = 384, 128                         # a client must work with 512 bytes of them together
+FEATURES_OUTBOX, FEATURES_INBOX = 512, [512, 768] # with all that a device can do; the smaller inbox where their state fits
 
 # Uses of the client, as they are added to tests/size/telemetry.c, and the settings that they need.
 Feature = namedtuple("Feature", "name calls flags", defaults=[()])
+
+
+def together(name, *features):
+    return Feature(name, "".join(feature.calls for feature in features), tuple(sorted({flag for feature in features for flag in feature.flags})))
+
+
+DESTROY = Feature("Destroy", "IoTHubDeviceClient_Destroy(hub);")
+RETRY = Feature("SetRetryPolicy", "IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_INTERVAL, 0);")
+MESSAGES = Feature("SetMessageCallback, SendMessageDisposition", "IoTHubDeviceClient_SetMessageCallback(hub, on_message, NULL);"
+                   "IoTHubDeviceClient_SendMessageDisposition(hub, message, IOTHUBMESSAGE_ACCEPTED);")
+TWIN = Feature("SetDeviceTwinCallback", "IoTHubDeviceClient_SetDeviceTwinCallback(hub, on_twin, NULL);")
+GET_TWIN = Feature("GetTwinAsync", "IoTHubDeviceClient_GetTwinAsync(hub, on_twin, NULL);")
+REPORTED = Feature("SendReportedState", "IoTHubDeviceClient_SendReportedState(hub, bytes, size, on_reported, NULL);")
+METHODS = Feature("SetDeviceMethodCallback", "IoTHubDeviceClient_SetDeviceMethodCallback(hub, on_method, NULL);")
+METHODS_LATER = Feature("SetDeviceMethodCallback_Ex, DeviceMethodResponse",
+                        "IoTHubDeviceClient_SetDeviceMethodCallback_Ex(hub, on_method_later, NULL);"
+                        "IoTHubDeviceClient_DeviceMethodResponse(hub, method, bytes, size, 200);")
+COMMANDS = Feature("SubscribeToCommands", "IoTHubDeviceClient_SubscribeToCommands(hub, on_command, NULL);")
+MODULE = Feature("a module beside the device", "module = IoTHubModuleClient_CreateInPlace(text, MQTT_Protocol, &platform, &memory);"
+                 "IoTHubModuleClient_SendEventAsync(module, message, on_confirmation, NULL); IoTHubModuleClient_DoWork(module);")
+OUTPUTS = Feature("a module's SendEventToOutputAsync", "IoTHubModuleClient_SendEventToOutputAsync(module, message, text, on_confirmation, NULL);")
+INPUTS = Feature("a module's SetInputMessageCallback", "IoTHubModuleClient_SetInputMessageCallback(module, text, on_message, NULL);"
+                 "IoTHubModuleClient_SendMessageDisposition(module, message, IOTHUBMESSAGE_ACCEPTED);")
+SERIALIZERS = Feature("properties: the serializers", "PROPERTIES(IoTHubClient_Properties_Serializer_WriteReported(&reported, 1, text, bytes, size, &size);"
+                      "IoTHubClient_Properties_Serializer_WriteWritableResponse(&writable, 1, text, bytes, size, &size);)")
+DESERIALIZER = Feature("properties: the deserializer", "PROPERTIES(IoTHubClient_Properties_Deserializer_CreateInPlace("
+                       "IOTHUB_CLIENT_PROPERTY_PAYLOAD_ALL, bytes, size, storage, sizeof storage, &reader);"
+                       "IoTHubClient_Properties_Deserializer_GetVersion(reader, &number);"
+                       "IoTHubClient_Properties_Deserializer_GetNext(reader, &parsed, &found);)")
+WEBSOCKET = Feature("MQTT_WebSocket_Protocol", "hub = IoTHubDeviceClient_CreateInPlace(text, MQTT_WebSocket_Protocol, &platform, &memory);",
+                    ("-DIOTHUB_WEBSOCKET",))
+POOLS = Feature("the pools and their creators", "IoTHub_SetPlatform(&platform); message = IoTHubMessage_CreateFromString(text);"
+                "hub = IoTHubDeviceClient_CreateFromConnectionString(text, MQTT_Protocol);",
+                ("-DIOTHUB_POOL_CLIENTS=1", "-DIOTHUB_POOL_MESSAGES=4"))
+
 FEATURES = [
-    Feature("Destroy", "IoTHubDeviceClient_Destroy(hub);"),
-    Feature("SetRetryPolicy", "IoTHubDeviceClient_SetRetryPolicy(hub, IOTHUB_CLIENT_RETRY_INTERVAL, 0);"),
+    DESTROY,
+    RETRY,
     Feature("SetConnectionStatusCallback", "IoTHubDeviceClient_SetConnectionStatusCallback(hub, on_status, NULL);"),
     Feature("Stop, Start", "IoTHubDeviceClient_Stop(hub); IoTHubDeviceClient_Start(hub);"),
     Feature("SetOption", "IoTHubDeviceClient_SetOption(hub, OPTION_KEEP_ALIVE, &number);"),
     Feature("IoTHubMessage_SetProperty", "IoTHubMessage_SetProperty(message, text, text);"),
     Feature("IoTHubMessage_SetMessageId", "IoTHubMessage_SetMessageId(message, text);"),
+    Feature("SendEventKeptAsync", "IoTHubDeviceClient_SendEventKeptAsync(hub, message, on_confirmation, NULL);"),
     Feature("GetStatistics", "IoTHubDeviceClient_GetStatistics(hub, &statistics);"),
     Feature("GetLastError", "IoTHubDeviceClient_GetLastError(hub, &error);"),
     Feature("GetLastError, IoTHub_ErrorText", "IoTHubDeviceClient_GetLastError(hub, &error); text = IoTHub_ErrorText(&error);"),
     Feature("IoTHub_ClientSize", "number = (int)IoTHub_ClientSize(text, MQTT_Protocol, 512, 512);"),
     Feature("CreateInPlaceFromConfig", "hub = IoTHubDeviceClient_CreateInPlaceFromConfig(&config, &platform, &memory);"),
-    Feature("a module beside the device", "module = IoTHubModuleClient_CreateInPlace(text, MQTT_Protocol, &platform, &memory);"
-            "IoTHubModuleClient_SendEventAsync(module, message, on_confirmation, NULL); IoTHubModuleClient_DoWork(module);"),
-    Feature("the pools and their creators", "IoTHub_SetPlatform(&platform); message = IoTHubMessage_CreateFromString(text);"
-            "hub = IoTHubDeviceClient_CreateFromConnectionString(text, MQTT_Protocol);",
-            ("-DIOTHUB_POOL_CLIENTS=1", "-DIOTHUB_POOL_MESSAGES=4")),
+    Feature("SetCredentialCallback", "IoTHubDeviceClient_SetCredentialCallback(hub, on_credential, NULL);"),
+    MESSAGES,
+    TWIN,
+    GET_TWIN,
+    REPORTED,
+    METHODS,
+    METHODS_LATER,
+    COMMANDS,
+    together("SetMessageCallback, SetPieceCallback", MESSAGES, Feature("", "IoTHubDeviceClient_SetPieceCallback(hub, on_piece, NULL);")),
+    SERIALIZERS,
+    DESERIALIZER,
+    MODULE,
+    together("a module, SendEventToOutputAsync", MODULE, OUTPUTS),
+    together("a module, SetInputMessageCallback, SendMessageDisposition", MODULE, INPUTS),
+    WEBSOCKET,
+    Feature("IoTHub_HttpProxyBegin", "platform.io = *IoTHub_HttpProxyBegin(&proxy, &below);"),
+    POOLS,
 ]
-DESTROY, POOLS = FEATURES[0], FEATURES[-1]
-ALL = Feature("all of these", "".join(feature.calls for feature in FEATURES), POOLS.flags)
+ALL = together("all of these", *FEATURES)        # also a program
 FEATURES.append(ALL)
+
+# The programs that limits are set for. TELEMETRY is the one that all others add to.
+TELEMETRY = Feature("telemetry", "")
+PEERS_JOB = together("telemetry, C2D, twin", MESSAGES, GET_TWIN)
+DEVICE = together("device", MESSAGES, TWIN, GET_TWIN, REPORTED, METHODS, RETRY)
+EVERYTHING = together("everything", DEVICE, MODULE, OUTPUTS, INPUTS, SERIALIZERS, DESERIALIZER, COMMANDS, WEBSOCKET)
+STATE = ["messages", "twin", "methods", "pending"]         # what features take of the inbox, see client.c
 NO_FEATURES = {"IOTHUB_NO_STDINT_H", "IOTHUB_NO_STDBOOL_H", "IOTHUB_NO_TIME_H"}    # these choose headers and leave no code out
 
 # What the client may want from libraries: these of the C library, and of the compiler's own arithmetic, jump tables, start-up.
@@ -61,7 +116,7 @@ ENTRIES = ["IoTHubDeviceClient_CreateInPlace", "IoTHubMessage_Wrap", "IoTHubDevi
 # Calls through a variable, and whom they reach: nobody on our stack (a callback of the program's), the functions that the
 # nearest caller passes by name, or the ones named here. Calls through members of structs reach what the sources store there.
 NOBODY, PASSED = {}, None
-POINTERS = {"callback": NOBODY, "filter": NOBODY, "protocol": {"MQTT_Protocol"}, "part": PASSED, "body": PASSED,
+POINTERS = {"callback": NOBODY, "filter": NOBODY, "protocol": {"MQTT_Protocol", "MQTT_WebSocket_Protocol"}, "part": PASSED, "body": PASSED,
             "reader": {"iothubi_read_string", "iothubi_read_config"},
             "way": {"iothubi_method_call", "iothubi_method_call_command", "iothubi_method_hand_over"}}
 
@@ -88,6 +143,7 @@ def read(path):
 
 OTHER = "made by the compiler"                   # tables, and functions of one jump: they come from no line
 PUBLIC = "core/manual.h"
+FILTERS = re.compile(r"transports/(http|websocket)/")   # rooms whose calls through structs are those of the stream below
 
 
 class Sources:
@@ -118,7 +174,8 @@ class Sources:
         self.members = self.stored()
 
     def stored(self):
-        """Member of a struct: the functions that are stored in it, by assignment or in a table. The platform's: none of ours."""
+        """Member of a struct: the functions that are stored in it, by assignment or in a table. The platform's: those of our
+        filters, or nobody."""
         private = "\n".join(line for line, room in zip(self.lines, self.rooms) if room != PUBLIC)
         members = {}
         for name, fields in re.findall(r"^(?:typedef )?struct (\w+?)(?:_TAG|_tag)? \{(.*?)^\}", private, re.S | re.M):
@@ -128,20 +185,22 @@ class Sources:
                 functions = [value for value in re.findall(r"\w+", values) if value in self.bodies or value == "NULL"]
                 for pointer, function in zip(pointers, functions):
                     members[pointer].add(function)
+        public = "\n".join(line for line, room in zip(self.lines, self.rooms) if room == PUBLIC)
+        members.update((pointer, set()) for pointer in re.findall(r"^ .*\(\*(\w+) *\)\(", public, re.M))
         for pointer, value in re.findall(r"(?:->|\.)(\w+) = ([^;]*);", private):
             if pointer in members:
                 members[pointer].update(name for name in re.findall(r"\w+", value) if name in self.bodies)
-        for line in (line for line, room in zip(self.lines, self.rooms) if room == PUBLIC):
-            members.update((pointer, NOBODY) for pointer in re.findall(r"^ .*\(\*(\w+) *\)\(", line))
-        return members
+        return {pointer: functions or NOBODY if re.search(r"\(\*%s *\)\(" % pointer, public) else functions
+                for pointer, functions in members.items()}
 
     def passed_by(self, function):
         """The functions that a function names without calling them."""
         return {name for name in re.findall(r"\b(\w+)\b(?!\s*\()", self.bodies.get(function, "")) if name in self.bodies}
 
-    def pointers(self, line):
-        """(name, functions) of each call through a pointer in a line."""
-        found = [(name, self.members[name]) for name in re.findall(r"(?:->|\.)(\w+)\(", line) if name in self.members]
+    def pointers(self, number):
+        """(name, functions) of each call through a pointer in a line. A filter calls the stream below it: the port's."""
+        line, members = self.lines[number], {} if FILTERS.match(self.rooms[number]) else self.members
+        found = [(name, members.get(name, NOBODY)) for name in re.findall(r"(?:->|\.)(\w+)\(", line) if name in self.members]
         return found + [(name, POINTERS[name]) for name in re.findall(r"(?<![.>\w])(\w+)\(", line) if name in POINTERS]
 
 
@@ -188,7 +247,7 @@ class Builder:
     """Compiles and links for one target. The client is a unit of its own: what is left of that unit is the client's."""
 
     def __init__(self, target, folder):
-        self.target, self.folder, self.units, self.programs = target, os.path.join(folder, target.name), {}, {}
+        self.target, self.folder, self.units, self.programs, self.wholes = target, os.path.join(folder, target.name), {}, {}, {}
         os.makedirs(self.folder, exist_ok=True)
 
     def tool(self, name, *arguments):
@@ -219,6 +278,11 @@ class Builder:
             self.programs[key] = path, [section for section in sections if section.file == client], libraries
         return self.programs[key]
 
+    def whole(self, flags=()):
+        if flags not in self.wholes:
+            self.wholes[flags] = Whole(self, flags)
+        return self.wholes[flags]
+
     def empty(self):
         """Bytes of libraries that a program without the client has."""
         _, sections = self.link("empty", [self.compile("empty.c")], "-Wl,--gc-sections")
@@ -237,7 +301,7 @@ class Builder:
 class Whole:
     """The client linked with nothing left out, so that each function has an address: where its code is from, what it calls."""
 
-    def __init__(self, builder, flags=()):
+    def __init__(self, builder, flags):
         self.target, self.client = builder.target, builder.compile("client.c", *flags)
         path, sections = builder.link("whole", [self.client, builder.compile("telemetry.c", *flags, "-DMORE=")])
         self.functions = {section.start: section for section in sections
@@ -259,9 +323,10 @@ class Whole:
         return [(at, after - at, self.rows.get(at, 0)) for at, after in zip(starts, starts[1:] + [end])]
 
 
-def by_room(sources, builder, whole):
-    """Flash of each room: machine code by the line it comes from, also where it was inlined; constants by their names."""
-    path, sections, _ = builder.telemetry()
+def by_room(sources, builder, program):
+    """A program's flash by room: machine code by the line it comes from, also where it was inlined; constants by their names."""
+    path, sections, _ = builder.telemetry(program.flags, program.calls)
+    whole = builder.whole(program.flags)
     functions = {function.name: function for function in whole.functions.values()}
     symbols = builder.symbols(path)
     rooms = dict.fromkeys(sources.rooms, 0)
@@ -311,11 +376,12 @@ class Stack:
         for instruction in self.whole.code[at]:
             if re.search(r"\tblx?\s+r|\tbx\s+(?!lr)|\tmov\s+pc|\t(?:call|jmp)\s+\*|\te?i(?:call|jmp)\b", instruction):
                 here = int(instruction.split(":")[0], 16)
-                line = next(self.sources.lines[line] for start, size, line in pieces if start <= here < start + size)
-                if not self.sources.pointers(line) and "switch (" not in line:     # that jumps through a table
-                    self.faults.add("%s calls through an unknown pointer: %s" % (self.whole.names[at], line.strip()))
+                line = next(line for start, size, line in pieces if start <= here < start + size)
+                text = self.sources.lines[line].strip()
+                if not self.sources.pointers(line) and "switch (" not in text:     # that jumps through a table
+                    self.faults.add("%s calls through an unknown pointer: %s" % (self.whole.names[at], text))
         reached = set()
-        for line in {self.sources.lines[line] for _, _, line in pieces}:
+        for line in {line for _, _, line in pieces}:
             for name, functions in self.sources.pointers(line):
                 functions = passed if functions is PASSED else functions
                 reached.update(functions)
@@ -358,9 +424,9 @@ class Stack:
 
 # ---- the measurement ----
 
-# figures: all that sizes.tsv holds. chains: the deepest of each entry. wants: what the whole client wants from libraries.
+# figures: all that sizes.tsv holds. rooms: flash of each, by program. chains: the deepest of each entry. wants: what the whole
+# client wants from libraries.
 Report = namedtuple("Report", "target build figures rooms chains wants faults")
-ANY = "any, with all uses"
 
 
 def short(name):
@@ -368,44 +434,82 @@ def short(name):
     return re.sub(r"^(iothubi|IoTHub[A-Za-z]*)_|\..*", "", name)
 
 
-def stacks(sources, builder, whole):
-    """The deepest chain of each entry, in the telemetry program and Destroy; that of any function in the one with all uses; faults."""
-    telemetry = Stack(sources, whole, builder.telemetry(DESTROY.flags, DESTROY.calls)[1])
-    chains = {short(entry): telemetry.deepest(whole.addresses[entry]) for entry in ENTRIES}
-    everything = Stack(sources, Whole(builder, ALL.flags), builder.telemetry(ALL.flags, ALL.calls)[1])
-    used = ENTRIES + re.findall(r"IoTHub\w+(?=\()", ALL.calls)
-    chains[ANY] = max((everything.deepest(everything.whole.addresses[entry]) for entry in used), key=lambda chain: chain[0])
-    return chains, sorted(telemetry.faults | everything.faults)
+def any_in(program):
+    """Of the chains that the report shows: the deepest of any function that the program calls."""
+    return "any, %s" % program.name
+
+
+def stack_of(sources, builder, program):
+    """A program's stack, Destroy included, and the functions that it calls."""
+    _, sections, _ = builder.telemetry(program.flags, program.calls + DESTROY.calls)
+    return Stack(sources, builder.whole(program.flags), sections), ENTRIES + re.findall(r"IoTHub\w+(?=\()", program.calls)
+
+
+def stacks(sources, builder):
+    """The deepest chain of each entry of the telemetry program, and of any in the others; faults."""
+    stack, entries = stack_of(sources, builder, TELEMETRY)
+    chains = {short(entry): stack.deepest(stack.whole.addresses[entry]) for entry in entries}
+    faults = set(stack.faults)
+    for program in [PEERS_JOB, DEVICE, EVERYTHING, ALL]:
+        stack, entries = stack_of(sources, builder, program)
+        chains[any_in(program)] = max((stack.deepest(stack.whole.addresses[entry]) for entry in entries), key=lambda chain: chain[0])
+        faults |= stack.faults
+    return chains, sorted(faults)
+
+
+def program_figures(builder, program, client_bytes, stack):
+    """What a program costs; the names say which, but for the telemetry program's. client_bytes: of the client's block."""
+    _, sections, libraries = builder.telemetry(program.flags, program.calls)
+    static = ram(builder.target, sections)
+    figures = {"flash": flash(sections), "libraries": libraries - builder.empty(), "static RAM": static,
+               "RAM in all": static + client_bytes, "worst stack": stack}
+    return {name + program_suffix(program): value for name, value in figures.items()}
+
+
+def program_suffix(program):
+    return "" if program is TELEMETRY else ", " + program.name
+
+
+def figure_of(report, program, quantity):
+    """A figure of a program, or one that is the same for all of them."""
+    return report.figures.get(quantity + program_suffix(program), report.figures.get(quantity))
 
 
 def measure(target, sources, strings, folder):
     builder = Builder(target, folder)
-    whole = Whole(builder)
-    structs = builder.struct_sizes()
-    _, sections, libraries = builder.telemetry()
-    chains, faults = stacks(sources, builder, whole)
-    figures = {
-        "flash": flash(sections),
-        "libraries": libraries - builder.empty(),
+    structs = builder.struct_sizes(WEBSOCKET.flags)
+    chains, faults = stacks(sources, builder)
+    taken = {name: structs[name] for name in STATE}
+    inbox = 2 * structs["window"] + sum(taken.values())
+    block = structs["client"] + strings + FEATURES_OUTBOX + min(size for size in FEATURES_INBOX if size >= inbox)
+    figures = program_figures(builder, TELEMETRY, structs["client"] + strings + OUTBOX + INBOX, max(chains[short(entry)][0] for entry in ENTRIES))
+    figures.update(program_figures(builder, PEERS_JOB, block, chains[any_in(PEERS_JOB)][0]))
+    figures.update(program_figures(builder, DEVICE, block, chains[any_in(DEVICE)][0]))
+    figures.update(program_figures(builder, EVERYTHING, block + structs["websocket"], chains[any_in(EVERYTHING)][0]))
+    figures.update({
         "client struct": structs["client"],
+        "WebSocket": structs["websocket"],
+        "HTTP proxy": structs["proxy"],
         "outbox record": structs["record"],
         "message head": structs["message"],
-        "static RAM": ram(target, sections),
         "static RAM with pools": ram(target, builder.telemetry(POOLS.flags, POOLS.calls)[1]),
         "static RAM with all uses": ram(target, builder.telemetry(ALL.flags, ALL.calls)[1]),
         "outbox and inbox": OUTBOX + INBOX,
-        "RAM in all": ram(target, sections) + structs["client"] + strings + OUTBOX + INBOX,
-        "worst stack": max(size for entry, (size, _) in chains.items() if entry != ANY),
-    }
+        "inbox taken by features": sum(taken.values()),
+        "inbox for every feature": inbox,
+    })
+    figures.update(("inbox taken: " + name, size) for name, size in taken.items())
     figures.update(("stack " + entry, size) for entry, (size, _) in chains.items())
     figures.update(("with " + feature.name, flash(builder.telemetry(feature.flags, feature.calls)[1])) for feature in FEATURES)
     for name, flags in switches():
-        figures["switch " + name] = flash(builder.telemetry(flags)[1])
+        flags = EVERYTHING.flags + flags
+        figures["switch " + name] = flash(builder.telemetry(flags, EVERYTHING.calls)[1])
         figures["client struct, switch " + name] = builder.struct_sizes(flags)["client"]
     version = re.search(r"(\d+\.\d+\.\d+)(?: \d+)?$", builder.tool("gcc", "--version").splitlines()[0]).group(1)
     build = "%s, `%s` %s" % (target.name, " ".join([target.prefix + "gcc", *target.flags, "-Os"]), version)
-    wants = sorted(re.findall(r" U (\S+)", builder.tool("nm", "-u", whole.client)))
-    return Report(target, build, figures, by_room(sources, builder, whole), chains, wants, faults)
+    wants = sorted(re.findall(r" U (\S+)", builder.tool("nm", "-u", builder.compile("client.c", *EVERYTHING.flags))))
+    rooms = {program.name: by_room(sources, builder, program) for program in [TELEMETRY, DEVICE, EVERYTHING]}
+    return Report(target, build, figures, rooms, chains, wants, faults)
 
 
 def smallest(folder):

@@ -47,14 +47,38 @@ check "a first include without the macro hides nothing" gcc -std=c89 $strict -c 
 check "declarations only" gcc -std=c89 $strict -fsyntax-only -x c iothub_client.h
 
 # Settings.
-check "IOTHUB_STATIC" gcc -std=c89 $strict -DIOTHUB_STATIC -c "$work/one.c" -o "$work/static.o"
 check "IOTHUB_STATIC as C++" g++ -std=c++98 $strict -DIOTHUB_STATIC -c "$work/one.cc" -o "$work/static_cpp.o"
-for standard in c89 c99; do
-    check "IOTHUB_WEBSOCKET, gcc -std=$standard" gcc -std=$standard $strict -DIOTHUB_WEBSOCKET -c "$work/one.c" -o "$work/websocket.o"
+
+# Switches: each alone, none of them (above), all of what leaves code out, all of what there is, and with all functions static;
+# in the oldest and the newest languages, by both compilers. One line a switch: its findings name the compiler.
+compilers="gcc:c89 gcc:c99 gcc:c11 g++:c++98 g++:c++11 g++:c++20"
+! command -v clang >/dev/null || compilers="$compilers clang:c89 clang:c17 clang++:c++98 clang++:c++20"
+compile() {
+    local compiler source how failed=0
+    for compiler in $compilers; do
+        source=$work/one.c
+        how=-fsyntax-only                        # the oldest ones compile to the end, for the sake of time
+        case $compiler in *++*) source=$work/one.cc ;; esac
+        case $compiler in gcc:c89 | *:c++98) how="-c -o $work/switch.o" ;; esac
+        ${compiler%%:*} "-std=${compiler#*:}" $strict "$@" $how "$source" >"$work/compile.log" 2>&1 && continue
+        echo "$compiler $*:"
+        head -12 "$work/compile.log"
+        failed=1
+    done
+    return $failed
+}
+leaving="-DIOTHUB_NO_C2D -DIOTHUB_NO_TWIN -DIOTHUB_NO_METHODS -DIOTHUB_NO_PROPERTIES -DIOTHUB_NO_MODULE -DIOTHUB_NO_STATISTICS"
+for switch in $leaving -DIOTHUB_WEBSOCKET -DIOTHUB_STATIC -DIOTHUB_NO_TIME_H -DIOTHUB_NO_STDINT_H -DIOTHUB_NO_STDBOOL_H; do
+    check "${switch#-D}, in C and C++" compile "$switch"
 done
-check "IOTHUB_WEBSOCKET, g++ -std=c++98" g++ -std=c++98 $strict -DIOTHUB_WEBSOCKET -DIOTHUB_STATIC -c "$work/one.cc" -o "$work/websocket_cpp.o"
+check "no feature at all" compile $leaving
+check "no feature at all, all functions static" compile $leaving -DIOTHUB_STATIC
+check "no feature at all but WebSocket" compile $leaving -DIOTHUB_WEBSOCKET
+check "everything, all functions static" compile -DIOTHUB_WEBSOCKET -DIOTHUB_STATIC
+check "everything, without any header that may be missing" compile -DIOTHUB_WEBSOCKET -DIOTHUB_NO_TIME_H -DIOTHUB_NO_STDINT_H -DIOTHUB_NO_STDBOOL_H
+gcc -std=c89 $strict -DIOTHUB_STATIC -c "$work/one.c" -o "$work/static.o" 2>/dev/null
+
 check "no pools" gcc -std=c89 $strict -DIOTHUB_POOL_CLIENTS=0 -DIOTHUB_POOL_MESSAGES=0 -c "$work/one.c" -o "$work/pools.o"
-check "without stdint.h and stdbool.h" gcc -std=c89 $strict -DIOTHUB_NO_STDINT_H -DIOTHUB_NO_STDBOOL_H -c "$work/one.c" -o "$work/types.o"
 check "a log and locks" gcc -std=c89 $strict "-DIOTHUB_LOG(level,code,text)=((void)(level),(void)(code),(void)(text))" "-DIOTHUB_LOCK()=(void)0" "-DIOTHUB_UNLOCK()=(void)0" -c "$work/one.c" -o "$work/log.o"
 refuse "azure-iot-sdk-c's header of the same name is refused" "replaces it" gcc -DIOTHUB_CLIENT_H -I"$root" -fsyntax-only "$work/one.c"
 
@@ -70,17 +94,29 @@ printf '#include "iothub_client.h"\nextern "C" const char *other(void);\nconst c
 check "three units in two languages link" sh -c "gcc -std=c99 -I$root -c $work/main.c -o $work/main.o && g++ -I$root -c $work/other.cc -o $work/other.o && g++ $work/main.o $work/other.o $work/one_c89.o -o $work/program && $work/program"
 
 # What leaves the header.
-undefined=$(nm -u "$work/one_c89.o" | awk '{print $2}' | grep -vxE 'mem(cpy|move|set|cmp)|strlen|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail')
-check "needs nothing but mem* and strlen ($undefined)" test -z "$undefined"
-foreign=$(nm -g --defined-only "$work/one_c89.o" | awk '{print $3}' | grep -vE '^(IoTHub|IOTHUB|MU_IOTHUB|Map_|MQTT_Protocol|MQTT_WebSocket_Protocol)')
-check "no global symbol outside the public names ($foreign)" test -z "$foreign"
+gcc -std=c89 $strict -Os -DIOTHUB_WEBSOCKET -c "$work/one.c" -o "$work/websocket.o" 2>/dev/null
+gcc -std=c89 $strict -Os $leaving -c "$work/one.c" -o "$work/without.o" 2>/dev/null
+for object in one_c89:everything websocket:WebSocket without:"no feature"; do
+    name=${object#*:}
+    object=$work/${object%%:*}.o
+    undefined=$(nm -u "$object" | awk '{print $2}' | grep -vxE 'mem(cpy|move|set|cmp)|strlen|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail')
+    check "$name: needs nothing but mem* and strlen ($undefined)" test -z "$undefined"
+    foreign=$(nm -g --defined-only "$object" | awk '{print $3}' | grep -vE '^(IoTHub|IOTHUB|MU_IOTHUB|MU_DEVICE_TWIN|Map_|MQTT_Protocol$|MQTT_WebSocket_Protocol$)')
+    check "$name: no global symbol outside the public names ($foreign)" test -z "$foreign"
+done
+nm -g --defined-only "$work/one_c89.o" | awk '{print $3}' | sort >"$work/one.names"
+nm -g --defined-only "$work/without.o" | awk '{print $3}' | sort >"$work/without.names"
+gone=$(comm -23 "$work/one.names" "$work/without.names" | grep -v '^IoTHubClient_\(Properties\|Deserialize_Properties\)' | tr '\n' ' ')
+check "no feature: every function is there but for those of properties ($gone)" test -s "$work/without.names" -a -z "$gone"
 static_globals=$(nm -g --defined-only "$work/static.o" | awk '{print $3}')
-check "IOTHUB_STATIC leaves no global symbol ($static_globals)" test -z "$static_globals"
-printf '#include <stddef.h>\n#include <stdint.h>\n#include <stdbool.h>\n#include <string.h>\n' >"$work/system.c"
+check "IOTHUB_STATIC leaves no global symbol ($static_globals)" test -z "$static_globals" -a -s "$work/static.o"
+printf '#include <stddef.h>\n#include <stdint.h>\n#include <stdbool.h>\n#include <string.h>\n#include <time.h>\n' >"$work/system.c"
 gcc -std=c99 -dM -E "$work/system.c" | awk '{print $2}' | sed 's/(.*//' | sort -u >"$work/system.macros"
-gcc -std=c99 -dM -E -I"$root" "$work/one.c" | awk '{print $2}' | sed 's/(.*//' | sort -u >"$work/our.macros"
-leaked=$(comm -13 "$work/system.macros" "$work/our.macros" | grep -vE '^(IOTHUB_|IOTHUBI_|IoTHub|OPTION_|SU_OPTION_|MU_ENUM_TO_STRING)')
-check "no macro outside the public names ($leaked)" test -z "$leaked"
+for switches in "" -DIOTHUB_WEBSOCKET "$leaving"; do
+    gcc -std=c99 -dM -E $switches -I"$root" "$work/one.c" | awk '{print $2}' | sed 's/(.*//' | sort -u >"$work/our.macros"
+    leaked=$(comm -13 "$work/system.macros" "$work/our.macros" | grep -vE '^(IOTHUB_|IOTHUBI_|IoTHub|OPTION_|SU_OPTION_|MU_ENUM_TO_STRING$|MU_ENUM_VALUE$|PRI_MU_ENUM$)')
+    check "no macro outside the public names${switches:+ with }$switches ($leaked)" test -z "$leaked"
+done
 stray=$(gcc -std=c99 -dM -E -I"$root" -x c iothub_client.h | awk '{print $2}' | grep '^IOTHUBI_')
 check "the declarations define no private macro ($stray)" test -z "$stray"
 

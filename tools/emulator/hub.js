@@ -167,7 +167,8 @@ class Hub {
   addRoute(from, output, to, input) {
     if (this.need(from).moduleId === null || this.need(to).moduleId === null) throw new RangeError('a route goes from a module to a module (DEVICE/MODULE)');
     if (!INPUT_NAME.test(input)) throw new RangeError(`"${input}" is not the name of an input`);
-    this.routes.push({ from, output, to, input });
+    const same = (each) => each.from === from && each.output === output && each.to === to && each.input === input;
+    if (!this.routes.some(same)) this.routes.push({ from, output, to, input });
   }
 
   // Calls a method and reports how it ends; answers the number of the call.

@@ -13,6 +13,7 @@ const TLS12_SUITES = [
   'ECDHE-ECDSA-AES128-SHA256', 'ECDHE-RSA-AES128-SHA256',
   'ECDHE-ECDSA-AES256-SHA384', 'ECDHE-RSA-AES256-SHA384',
 ];
+const SESSIONS_MAX = 1000;
 const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
 
 function tlsOptions({ cert, key, clientCa, tls12Only }) {
@@ -37,6 +38,17 @@ function createTlsServer(certificates) {
   }
 }
 
+// TLS 1.2 sessions by their ids: small clients resume them after a sleep, and know no tickets.
+function rememberSessions(secure) {
+  const sessions = new Map();
+  secure.on('newSession', (id, session, done) => {
+    sessions.set(id.toString('hex'), session);
+    if (sessions.size > SESSIONS_MAX) sessions.delete(sessions.keys().next().value);
+    done();
+  });
+  secure.on('resumeSession', (id, done) => done(null, sessions.get(id.toString('hex')) ?? null));
+}
+
 // What the login needs to know of the client's certificate; null when there was none.
 function peerCertificate(socket) {
   const peer = socket.getPeerCertificate();
@@ -49,6 +61,7 @@ function peerCertificate(socket) {
 // `serve(link, { certificate, tls })` is the protocol. Answers the TCP server; listening is the caller's.
 function createListener({ certificates, hub, serve }) {
   const secure = createTlsServer(certificates);
+  rememberSessions(secure);
   const numbers = new WeakMap(); // TCP socket -> connection number
   const tcpServer = net.createServer((tcp) => {
     hub.connectionCount += 1;
@@ -63,7 +76,8 @@ function createListener({ certificates, hub, serve }) {
   secure.on('secureConnection', (socket) => {
     const tcp = tcpOf(socket);
     const link = new Link({ number: numbers.get(tcp), socket, tcp, faults: hub.faults });
-    serve(link, { certificate: peerCertificate(socket), tls: `${socket.getProtocol()} ${socket.getCipher().name}` });
+    const resumed = socket.isSessionReused() ? ' resumed' : '';
+    serve(link, { certificate: peerCertificate(socket), tls: `${socket.getProtocol()} ${socket.getCipher().name}${resumed}` });
   });
   secure.on('tlsClientError', (error, socket) => {
     const tcp = tcpOf(socket);

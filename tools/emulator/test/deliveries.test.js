@@ -240,6 +240,7 @@ hubTest('a module input: its topic, and no cloud-to-device messages for modules'
 
 hubTest('a route: what a module sends to its output arrives at an input, with its origin', ['--module', `d/a,key=${KEY}`, '--module', `d/m,key=${KEY}`], async (hub) => {
   hub.command('route d/a alert d/m in');
+  hub.command('route d/a alert d/m in'); // is one
   const receiver = await listener(hub, [INPUTS], { id: 'd/m' });
   const sender = await hub.login({ id: 'd/a' });
   sender.send(publishPacket(1, { topic: 'devices/d/modules/a/messages/events/%24.on=alert&%24.mid=7&k=v', payload: 'hot' }), publishPacket(2, { topic: 'devices/d/modules/a/messages/events/%24.on=other' }));

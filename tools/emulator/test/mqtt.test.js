@@ -3,6 +3,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert');
+const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
 const { deviceCertificate } = require('../certs');
@@ -155,6 +156,17 @@ test('X.509: thumbprint (SHA-1 and SHA-256) and CA', async () => {
 });
 
 // ---- TLS
+
+hubTest('a TLS 1.2 session is resumed by its id, without tickets', [], async (hub) => {
+  const options = { maxVersion: 'TLSv1.2', secureOptions: crypto.constants.SSL_OP_NO_TICKET };
+  const first = await hub.login({}, options);
+  const session = first.socket.getSession();
+  first.leave();
+  const second = await hub.login({}, { ...options, session });
+  assert.strictEqual(second.socket.isSessionReused(), true);
+  assert.deepStrictEqual(hub.of('connect').map((event) => event.tls.endsWith(' resumed')), [false, true]);
+  second.leave();
+});
 
 hubTest('TLS 1.2 with each suite of its key kind, and no other', [], async (hub) => {
   for (const ciphers of TLS12_SUITES.filter((suite) => suite.includes('ECDSA'))) {
