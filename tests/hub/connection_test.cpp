@@ -178,3 +178,52 @@ TEST_CASE("connection: everything works with hubs that are slow, split, merge, f
         CHECK(hub.all("violation").empty());
     }
 }
+
+TEST_CASE("connection: a kept body of 256 KB passes a small outbox without a copy, beside all features, and through a loss")
+{
+    FeatureHub hub;
+    Everything device(hub.connection("d1"), hub.root);
+    const std::string body = alphabet(262000);
+    void *storage[64];
+    REQUIRE(device.run([&] { return device.twins.size() == 1; }));
+    for (bool cut : { false, true }) {
+        INFO("cut " << cut);
+        IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_Wrap(storage, sizeof storage, (const unsigned char *)body.data(), body.size());
+        IoTHubMessage_SetProperty(message, "large", "yes");
+        if (cut) {
+            hub.fault("cut-connections=1");
+            hub.fault("cut-after-in=400000");    /* in the middle of the second one */
+        }
+        unsigned confirmed = device.confirmed;
+        REQUIRE(IoTHubDeviceClient_SendEventKeptAsync(device.hub, message, Device::on_confirmation, static_cast<Device *>(&device)) == IOTHUB_CLIENT_OK);
+        IoTHubMessage_Destroy(message);
+        REQUIRE(device.send("behind it") == IOTHUB_CLIENT_OK);
+        hub.command_line("c2d d1 {\"body\":\"meanwhile\"}");
+        REQUIRE(device.run([&] { return device.confirmed == confirmed + 2 && !device.messages.empty(); }, 30000));
+        device.messages.clear();
+    }
+    std::vector<std::string> events = hub.all("telemetry");
+    REQUIRE(events.size() >= 4);
+    for (auto &event : events) CHECK((json(event, "text") == body || json(event, "text") == "behind it"));
+    CHECK(json(json(events[0], "properties"), "large") == "yes");
+    IoTHubDeviceClient_Stop(device.hub); device.run_for(500); for (auto &e : hub.all("disconnect")) WARN(e);
+    CHECK(hub.count("tcp") == 2);
+    CHECK(hub.all("violation").empty());
+}
+
+TEST_CASE("connection: everything goes on when the oldest messages are dropped from a full outbox")
+{
+    FeatureHub hub;
+    Everything device(hub.connection("d1"), hub.root);
+    int policy = IOTHUB_OUTBOX_DROP_OLDEST;
+    REQUIRE(IoTHubDeviceClient_SetOption(device.hub, IOTHUB_OPTION_OUTBOX_POLICY, &policy) == IOTHUB_CLIENT_OK);
+    for (int i = 0; i < 100; ++i) REQUIRE(device.send(std::to_string(i) + std::string(500, '.')) == IOTHUB_CLIENT_OK);
+    REQUIRE(device.run([&] { return device.confirmed + device.failed == 100; }));
+    CHECK(device.confirmed >= 5);
+    CHECK(device.statistics().dropped == device.failed);
+    std::vector<std::string> events = hub.all("telemetry");
+    CHECK(events.size() == device.confirmed);
+    CHECK(json(events.back(), "text") == "99" + std::string(500, '.'));
+    CHECK(exchange(hub, device, "d1", 1));
+    CHECK(hub.all("violation").empty());
+}

@@ -642,7 +642,7 @@ static void check_ping(sim_life *life)
         || life->setup.step != STEP_LAZY || bytes_size(&life->stream.remainder) != 0 || life->stream.writes != 0) {
         return;
     }
-    if (c->pings != 0 && (c->ping_answered == 0 || c->ping_answered > c->down.taken)) {
+    if (c->tap_pings > c->pings || (c->pings != 0 && (c->ping_answered == 0 || c->ping_answered > c->down.taken))) {
         return;                                  /* one is on its way already */
     }
     if (c->tap_ping_at < c->read_at && life->now > c->read_at + SECONDS(c->keep_alive_s) && life->device.last_step > c->read_at + SECONDS(c->keep_alive_s)) {

@@ -652,6 +652,7 @@ void tap_packet(sim_life *life, sim_connection *connection, unsigned first, cons
             fail(life, 7, "two pings within %u ms, keep-alive is %u s", (unsigned)since, connection->keep_alive_s);
         }
         connection->tap_ping_at = life->now;
+        connection->tap_pings += 1;
     }
 }
 

@@ -125,7 +125,7 @@ BUGS = [
     ("answers outlive the connection",
      "    methods->answers_used = 0;\n}", "}"),
     ("methods outlive the connection",
-     "        methods->pending[i].number = 0;\n", ""),
+     "        methods->pending[i].number = 0;\n    }\n    methods->answers_used", "    }\n    methods->answers_used"),
     # subscriptions and policies
     ("a reconnect does not subscribe again",
      "    IOTHUB_MEMSET(subscriptions, 0, sizeof *subscriptions);\n", ""),

@@ -151,7 +151,7 @@ typedef struct sim_connection {
     uint64_t heard_at;
     uint64_t token_ends_at;
     size_t ping_answered;                        /* the last PINGRESP ends at this byte; 0: not answered */
-    unsigned pings, alone_messages;
+    unsigned pings, tap_pings, alone_messages;   /* that came; that were offered */
     size_t alone_bytes;
     uint64_t tap_ping_at, read_at;               /* the client offered its last PINGREQ; read its last byte */
     unsigned newest_message;

@@ -159,7 +159,7 @@ static void connection_begin(sim_connection *connection)
     connection->heard_at = 0;
     connection->token_ends_at = NEVER;
     connection->ping_answered = 0;
-    connection->pings = connection->alone_messages = 0;
+    connection->pings = connection->tap_pings = connection->alone_messages = 0;
     connection->alone_bytes = 0;
     connection->tap_ping_at = connection->read_at = 0;
     connection->newest_message = 0;
