@@ -29,7 +29,7 @@ class Calls:
         edges = re.findall(r'^edge: \{ sourcename: "(?:[^"]*:)?(\w+)" targetname: "(?:[^"]*:)?(\w+)"(?: label: "[^"]*:(\d+):\d+")?', text, re.M)
         for caller, called, line in edges:
             if called == INDIRECT:
-                self.pointers.setdefault(caller, set()).add(self.sources.lines[int(line)].strip())
+                self.pointers.setdefault(caller, set()).add(int(line))
             else:
                 self.direct.setdefault(caller, set()).add(called)
         self.functions = sorted(set(self.direct) | set(self.pointers))
@@ -42,8 +42,8 @@ class Calls:
     def through_pointers(self, function, passed):
         """Whom a function calls through pointers; passed: the functions that its callers gave it to call."""
         reached = set()
-        for line in self.pointers.get(function, ()):
-            found = self.sources.pointers(line)
+        for number in self.pointers.get(function, ()):
+            found, line = self.sources.pointers(number), self.sources.lines[number].strip()
             if not found:
                 self.faults.add("%s calls through an unknown pointer (see POINTERS in tests/size/measure.py): %s" % (function, line))
             for name, functions in found:

@@ -5,7 +5,7 @@
 #include "transports/mqtt/topic.h"
 #include <stdlib.h>
 
-const unsigned long fuzz_work = 2000;            /* basic blocks for each byte of input, at most (replay.c counts them) */
+const unsigned long fuzz_work = 500;             /* basic blocks for each byte of input, at most (replay.c counts them) */
 
 #define PROMISE(condition) do { if (!(condition)) abort(); } while (0)
 #define TOPIC_MAXIMUM 2000u

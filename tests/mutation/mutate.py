@@ -29,10 +29,11 @@ from concurrent.futures import ThreadPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCORE_MINIMUM = 90.0
-NOT_MUTATED = ("manual", "config", "names")      # declarations and names
+NOT_MUTATED = ("manual", "config", "names",      # declarations and names
+               "sha1", "websocket")              # they need IOTHUB_WEBSOCKET: not in these builds yet
 # Rooms that are new or were rewritten: their survivors count in the score and are listed, but are not judged one by one yet.
 NOT_JUDGED = ("topic", "mailbox", "twin", "methods", "receive", "receive_messages", "receive_twin", "receive_methods", "api_features",
-              "base64", "head", "proxy", "sha1", "websocket")
+              "base64", "head", "proxy")
 
 # ---- what may be edited: the tokens of a room's functions ----
 

@@ -34,7 +34,7 @@ int random_bytes(void *, unsigned char *bytes, unsigned int size)
 }
 
 /* What options bring along to the encoders; the two others are the client's. */
-const iothubi_extras extras = { nullptr, nullptr, nullptr, iothubi_mqtt_sample, iothubi_mqtt_write_user_name_end, iothubi_mqtt_write_will };
+const iothubi_extras extras = { nullptr, nullptr, nullptr, nullptr, iothubi_mqtt_sample, iothubi_mqtt_write_user_name_end, iothubi_mqtt_write_will };
 
 /* As much of a client as the encoders look at. */
 class Client {

@@ -25,6 +25,7 @@ class Link extends Duplex {
     this.merging = [];
     this.sending = Promise.resolve();
     this.cutReason = null;
+    this.readToCut = false; // cut-after-in has what it wants
     this.onFaultChange = (name) => { if (name === 'stop-reading' || name === 'rate-in') this.deliver(); };
     faults.on('change', this.onFaultChange);
     socket.on('data', (chunk) => this.received(chunk));
@@ -52,7 +53,7 @@ class Link extends Duplex {
   async deliver() {
     if (this.delivering || this.destroyed) return;
     this.delivering = true;
-    while (this.backlog.length > 0 && this.wanted && !this.readingStopped && !this.cutReason) {
+    while (this.backlog.length > 0 && this.wanted && !this.readingStopped && !this.readToCut && !this.cutReason) {
       const rate = this.faults.get('rate-in');
       const left = this.bytesUntilCut('cut-after-in', this.bytesIn);
       const size = Math.min(this.backlog.length, left, rate ? sliceFor(rate) : Infinity);
@@ -61,13 +62,14 @@ class Link extends Duplex {
       this.bytesIn += size;
       if (size > 0) this.wanted = this.push(slice);
       if (size === left && this.faults.mayCut()) {
+        this.readToCut = true;
         setImmediate(() => this.cut('cut-after-in')); // the protocol sees the last bytes first
         break;
       }
       if (rate) await delay((size * 1000) / rate);
     }
     this.delivering = false;
-    const stuck = this.readingStopped || this.cutReason !== null;
+    const stuck = this.readingStopped || this.readToCut || this.cutReason !== null;
     if (this.socketClosed && (stuck || this.backlog.length === 0)) setImmediate(() => this.destroy());
     else if (stuck || this.backlog.length > 0 || this.destroyed) return;
     else if (this.peerEnded) this.push(null);

@@ -61,8 +61,11 @@ IOTHUBI_PRIVATE int iothubi_stream_error(const IOTHUB_IO *io, long *raw)
 
 /* ---- the request ---- */
 
+/* Writes a request; it is run again for each window. */
+typedef void (*iothubi_http_part)(iothubi_writer *writer, const void *context);
+
 /* Writes the rest of a request, of which *sent bytes are gone. 1: all of it, and pushed; 0: call again; <0: IOTHUBI_STREAM_... */
-IOTHUBI_PRIVATE int iothubi_http_send(const IOTHUB_IO *io, void (*part)(iothubi_writer *writer, const void *context), const void *context,
+IOTHUBI_PRIVATE int iothubi_http_send(const IOTHUB_IO *io, iothubi_http_part part, const void *context,
     size_t *sent)
 {
     for (;;) {                                   /* each turn sends something, or is the last */

@@ -53,6 +53,14 @@ faultTest('cut-after-in: the first N bytes still count', ['cut-after-in=0'], asy
   assert.match(hub.of('disconnect').at(-1).reason, /fault cut-after-in=/);
 });
 
+faultTest('cut-after-in with cut-connections: what comes behind the cut is lost, however much', ['cut-after-in=100000', 'cut-connections=1'], async (hub) => {
+  const client = await hub.dial();
+  client.send(connectPacket(), publishPacket(1, { payload: 'x'.repeat(262000) }));
+  await client.closed();
+  assert.strictEqual((await hub.waitFor('disconnect')).bytesIn, 100000);
+  assert.deepStrictEqual(hub.of('telemetry'), []);
+});
+
 faultTest('cut-after-out: exactly N bytes leave', ['cut-after-out=6'], async (hub) => {
   const client = await hub.dial();
   client.send(connectPacket(), publishPacket(1));
