@@ -163,8 +163,9 @@ UNCOUNTED static void hear_puback(unsigned int id)
         return;
     }
     PROMISE(debts[found].state == TAKEN || (debts[found].state == ORPHANED && gives_up)); /* the hub sent the orphan again */
-    for (i = 0; i < found; ++i) {
-        PROMISE(debts[i].state == ORPHANED || (debts[i].state == UNDECIDED && tick - debts[found].since >= 28000u)); /* [MQTT-4.6.0-2], and the client's patience */
+    for (i = 0; i < found; ++i) {                /* [MQTT-4.6.0-2], and the client's patience; what is being written stays */
+        uint32_t waited = (debts[i].state == TAKEN ? debts[i].since : tick) - debts[found].since;
+        PROMISE(debts[i].state == ORPHANED || (waited >= 28000u && waited <= 0x7FFFFFFFu));
     }
     debt_count -= 1;
     memmove(debts + found, debts + found + 1, (debt_count - found) * sizeof debts[0]);
@@ -887,6 +888,8 @@ static int on_method(const char *name, const unsigned char *payload, size_t size
 
 static void call_begins(METHOD_HANDLE method)
 {
+    const struct iothubi_client *client = (const struct iothubi_client *)(const void *)hub;
+    const iothubi_pending *pending = iothubi_method_find(client->methods, (size_t)method);
     unsigned int i, free_one = KEPT_MAXIMUM;
     PROMISE(method != NULL);
     for (i = 0; i < KEPT_MAXIMUM; ++i) {
@@ -898,8 +901,8 @@ static void call_begins(METHOD_HANDLE method)
     }
     PROMISE(free_one < KEPT_MAXIMUM);
     calls[free_one].handle = method;
-    calls[free_one].live = 1;
-    calls[free_one].since = tick;
+    calls[free_one].live = pending != NULL;      /* it may have come so slowly that nobody waits any more */
+    calls[free_one].since = pending != NULL ? tick - (client->uptime_s - pending->since_s) * 1000u : tick;
 }
 
 static void respond(unsigned int choice)
@@ -991,6 +994,11 @@ static IOTHUBMESSAGE_DISPOSITION_RESULT on_piece(const IOTHUB_PIECE *piece, void
     }
     act(take());
     answer = take() & 3u;
+    if (piece->kind == IOTHUB_PIECE_OF_MESSAGE && piece->message == orphan && piece->state == IOTHUB_PIECE_LAST) {
+        partial = orphan;                        /* the program gave pieces up in here, but this answer is the last one */
+        kept[slot_of(partial)].handle = partial;
+        kept[slot_of(partial)].live = 1;
+    }
     if (piece->kind == IOTHUB_PIECE_OF_MESSAGE && piece->message == partial && piece->state != IOTHUB_PIECE_MORE) {
         Kept *which = kept + slot_of(partial);
         partial = NULL;

@@ -30,10 +30,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCORE_MINIMUM = 90.0
 NOT_MUTATED = ("manual", "config", "names",      # declarations and names
-               "sha1", "websocket")              # they need IOTHUB_WEBSOCKET: not in these builds yet
-# Rooms that are new or were rewritten: their survivors count in the score and are listed, but are not judged one by one yet.
-NOT_JUDGED = ("topic", "mailbox", "twin", "methods", "receive", "receive_messages", "receive_twin", "receive_methods", "api_features",
-              "base64", "head", "proxy")
+               # new, and left out of these builds for now: their unit tests, lives and fuzz targets judge them
+               "topic", "mailbox", "twin", "methods", "receive", "receive_messages", "receive_twin", "receive_methods", "api_features",
+               "base64", "head", "proxy", "sha1", "websocket")
+# Rooms that were changed since: their survivors count in the score and are listed, but are not all judged one by one.
+NOT_JUDGED = ("outbox", "session", "transport", "hub", "client", "api")
 
 # ---- what may be edited: the tokens of a room's functions ----
 

@@ -17,7 +17,7 @@ char size_of_websocket[sizeof(struct iothubi_websocket)];
 
 /* What the inbox must have: the window, for itself and for what arrives, and the state of features, with two messages that are kept and
    two methods that are answered later. */
-char size_of_window[IOTHUBI_WINDOW];
+char size_of_window[IOTHUBI_KEPT_FROM];
 char size_of_messages[IOTHUBI_MAILBOX_SIZE(2)];
 char size_of_twin[sizeof(iothubi_twin)];
 char size_of_methods[sizeof(iothubi_methods)];
