@@ -6805,6 +6805,7 @@ struct iothubi_client {
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
+    unsigned char dropping;                      /* a drop is being told: what its callback sends drops nothing more */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
     unsigned char credential_due;                /* the last attempt was refused, and the callback was not asked since */
     unsigned char kept_low;                      /* a message that is kept lies where a token is signed: the next connection waits for it */
@@ -7859,6 +7860,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
+        if (inbound->cut && client->twin != NULL && iothubi_twin_is_wanted(client->twin)) {
+            iothubi_twin_ask(client->twin);      /* not even its path found room: it may have been a patch */
+        }
         client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
         IOTHUBI_COUNT(client, received_unhandled, 1);
         if (inbound->kind != IOTHUBI_KIND_METHOD || feature == NULL) { /* the caller of a method waits for an answer */
@@ -8624,7 +8628,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT ? client->outbox.count : 0;
+    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
     IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);
@@ -9011,6 +9015,9 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *cli
     result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_send(client, message, kind, callback, context);
+        if (client->ending && !client->working) { /* by the callback of a drop */
+            iothubi_end(client);
+        }
         IOTHUB_UNLOCK();
     }
     return result;
@@ -9196,12 +9203,12 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    unsigned char policy = client->outbox_policy;
+    unsigned char policy = client->outbox_policy, working = client->working;
     if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
         return 0;                                /* it is on its way */
     }
     IOTHUBI_COUNT(client, dropped, 1);
-    client->outbox_policy = IOTHUB_OUTBOX_REJECT;
+    client->dropping = client->working = 1;      /* Destroy in the callback waits for the end of this call */
     if (policy == IOTHUB_OUTBOX_DROP_OLDEST) {
         iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
     } else {
@@ -9213,7 +9220,8 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
             IOTHUB_LOCK();
         }
     }
-    client->outbox_policy = policy;
+    client->dropping = 0;
+    client->working = working;
     return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 

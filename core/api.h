@@ -357,6 +357,9 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_send(struct iothubi_client *cli
     result = iothubi_call(client);
     if (result == IOTHUB_CLIENT_OK) {
         result = iothubi_send(client, message, kind, callback, context);
+        if (client->ending && !client->working) { /* by the callback of a drop */
+            iothubi_end(client);
+        }
         IOTHUB_UNLOCK();
     }
     return result;
@@ -542,12 +545,12 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    unsigned char policy = client->outbox_policy;
+    unsigned char policy = client->outbox_policy, working = client->working;
     if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
         return 0;                                /* it is on its way */
     }
     IOTHUBI_COUNT(client, dropped, 1);
-    client->outbox_policy = IOTHUB_OUTBOX_REJECT;
+    client->dropping = client->working = 1;      /* Destroy in the callback waits for the end of this call */
     if (policy == IOTHUB_OUTBOX_DROP_OLDEST) {
         iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_ERROR);
     } else {
@@ -559,7 +562,8 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
             IOTHUB_LOCK();
         }
     }
-    client->outbox_policy = policy;
+    client->dropping = 0;
+    client->working = working;
     return policy == IOTHUB_OUTBOX_DROP_OLDEST ? 1 : -1;
 }
 

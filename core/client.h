@@ -542,7 +542,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT ? client->outbox.count : 0;
+    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
     IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);

@@ -194,6 +194,7 @@ struct iothubi_client {
     iothubi_inbound inbound;
     unsigned char oversize_limit;                /* option; 0: off */
     unsigned char outbox_policy;                 /* option */
+    unsigned char dropping;                      /* a drop is being told: what its callback sends drops nothing more */
     unsigned char refusals;                      /* of attempts, in a row; sticks at 255 */
     unsigned char credential_due;                /* the last attempt was refused, and the callback was not asked since */
     unsigned char kept_low;                      /* a message that is kept lies where a token is signed: the next connection waits for it */

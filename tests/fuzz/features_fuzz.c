@@ -154,6 +154,7 @@ UNCOUNTED static void hear_header(unsigned int byte)
 UNCOUNTED static void hear_puback(unsigned int id)
 {
     unsigned int i, found;
+    uint32_t since = tick;
     PROMISE(peer.raw || (id <= MESSAGE_ID_LAST && peer.said_ids[id]));
     for (i = 0; i < peer.unsettled_count && peer.unsettled[i] != id; ++i) { }
     if (i < peer.unsettled_count) peer.unsettled[i] = peer.unsettled[--peer.unsettled_count];
@@ -163,8 +164,11 @@ UNCOUNTED static void hear_puback(unsigned int id)
         return;
     }
     PROMISE(debts[found].state == TAKEN || (debts[found].state == ORPHANED && gives_up)); /* the hub sent the orphan again */
+    for (i = found; i < debt_count; ++i) {       /* accepted ones keep their order: the most patient one speaks for those before it */
+        if (debts[i].state == TAKEN && tick - debts[i].since > tick - since) since = debts[i].since;
+    }
     for (i = 0; i < found; ++i) {                /* [MQTT-4.6.0-2], and the client's patience; what is being written stays */
-        uint32_t waited = (debts[i].state == TAKEN ? debts[i].since : tick) - debts[found].since;
+        uint32_t waited = (debts[i].state == TAKEN ? debts[i].since : tick) - since;
         PROMISE(debts[i].state == ORPHANED || (waited >= 28000u && waited <= 0x7FFFFFFFu));
     }
     debt_count -= 1;
@@ -893,6 +897,9 @@ static void call_begins(METHOD_HANDLE method)
     unsigned int i, free_one = KEPT_MAXIMUM;
     PROMISE(method != NULL);
     for (i = 0; i < KEPT_MAXIMUM; ++i) {
+        if (calls[i].live && tick - calls[i].since >= 299000u && iothubi_method_find(client->methods, (size_t)calls[i].handle) == NULL) {
+            calls[i].live = 0;                   /* nobody waits for it any more */
+        }
         if (calls[i].handle == method) {
             PROMISE(!calls[i].live);
             free_one = i;

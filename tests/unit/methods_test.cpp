@@ -98,6 +98,22 @@ TEST_CASE("methods: the oldest is the one that has waited longest, over a wrap o
     CHECK(iothubi_method_oldest(&calls.methods, 10) == calls.methods.pending + 0); /* of two equal ones the first in the table */
 }
 
+TEST_CASE("methods: those that waited 300 s are let go, all of them, over a wrap of the uptime too; the others stay")
+{
+    for (uint32_t start : { 0u, 1000u, 0xFFFFFF00u }) {
+        Calls calls(4);
+        size_t a = calls.number(calls.begin("a", start)), b = calls.number(calls.begin("b", start)), c = calls.number(calls.begin("c", start + 1));
+        iothubi_methods_expire(&calls.methods, start + 299);
+        CAPTURE(start);
+        CHECK(iothubi_method_find(&calls.methods, a) != NULL);
+        iothubi_methods_expire(&calls.methods, start + 300);
+        CHECK(iothubi_method_find(&calls.methods, a) == NULL);
+        CHECK(iothubi_method_find(&calls.methods, b) == NULL);
+        CHECK(iothubi_method_find(&calls.methods, c) != NULL);
+        CHECK(iothubi_method_find(&calls.methods, 0) != NULL);
+    }
+}
+
 TEST_CASE("methods: a lost connection ends all calls and forgets their answers; new handles do not repeat")
 {
     Calls calls(2);

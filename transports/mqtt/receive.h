@@ -257,6 +257,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_decide(struct iothubi_client *client, uint32_t
         inbound->body = IOTHUBI_BODY_IN_PIECES;
     }
     if ((client->subscriptions.wanted & want) == 0) { /* of an earlier session, or given up since: it need not come any more */
+        if (inbound->cut && client->twin != NULL && iothubi_twin_is_wanted(client->twin)) {
+            iothubi_twin_ask(client->twin);      /* not even its path found room: it may have been a patch */
+        }
         client->subscriptions.strange = (unsigned char)(client->subscriptions.strange | want);
         IOTHUBI_COUNT(client, received_unhandled, 1);
         if (inbound->kind != IOTHUBI_KIND_METHOD || feature == NULL) { /* the caller of a method waits for an answer */
