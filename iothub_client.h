@@ -3761,7 +3761,7 @@ IOTHUBI_PRIVATE size_t iothubi_outbox_piece(const iothubi_outbox *outbox, const 
         size -= sizeof kept;
         if (from >= size) {
             IOTHUB_MEMCPY(&kept, outbox->bytes + record->at + size, sizeof kept);
-            *bytes = kept.body + (from - size);
+            *bytes = from != size ? kept.body + (from - size) : kept.body; /* it may be NULL, and empty */
             size += kept.size;
         }
     }
@@ -5917,6 +5917,7 @@ enum {
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD,
     IOTHUBI_AT_NAME, IOTHUBI_AT_VALUE,           /* in the bag */
     IOTHUBI_AT_NOWHERE,                          /* nothing that we know */
+    IOTHUBI_AT_MALFORMED,                        /* a NUL: the connection must be closed [MQTT-1.5.3-2] */
     IOTHUBI_AT_BAG,                              /* the path is over; from here on in the order of the kinds */
     IOTHUBI_AT_BAG_OF_MESSAGE, IOTHUBI_AT_BAG_OF_ANSWER, IOTHUBI_AT_BAG_OF_PATCH, IOTHUBI_AT_BAG_OF_METHOD
 };
@@ -6180,9 +6181,12 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
 /* The next bytes of the topic. */
 IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_identity *identity, const unsigned char *bytes, size_t size)
 {
-    for (; size != 0 && inbound->at != IOTHUBI_AT_NOWHERE; --size) {
+    for (; size != 0 && inbound->at < IOTHUBI_AT_NOWHERE; --size) {
         int c = *bytes++;
-        if (inbound->at < IOTHUBI_AT_NAME) {
+        if (c == '\0') {
+            inbound->at = IOTHUBI_AT_MALFORMED;
+            inbound->kind = IOTHUBI_KIND_UNKNOWN;
+        } else if (inbound->at < IOTHUBI_AT_NAME) {
             if (c != '/') {
                 iothubi_inbound_put(inbound, c);
             } else {
@@ -6307,9 +6311,9 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mailbox_end(const iothubi_mailbox *mailbo
     unsigned int i;
     for (i = 0; i < mailbox->slots; ++i) {
         const iothubi_held *held = mailbox->held + i;
-        unsigned char *end = held->message.map.bytes + held->message.map.room + held->message.body_size;
-        if (held->used && end > start) {
-            start = end;
+        if (held->used) {
+            unsigned char *end = held->message.map.bytes + held->message.map.room + held->message.body_size;
+            start = end > start ? end : start;
         }
     }
     return start;
@@ -6426,7 +6430,7 @@ typedef struct iothubi_twin_tag {
     iothubi_json_version scanner;                /* of the document that is arriving */
     uint32_t version;                            /* of desired, as the application has it */
     uint32_t newest;                             /* of the patches that came while a document was asked for */
-    uint32_t gets;                               /* counts GETs: each has a request id of its own */
+    uint32_t gets;                               /* counts GETs: each of a connection has a request id of its own */
     uint32_t asked_tick;                         /* GET was written */
     uint32_t held_tick;                          /* the hub refused: nothing of the twin for ... */
     unsigned short held_s;                       /* ... so long; 0: it did not */
@@ -7807,6 +7811,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_topic(struct iothubi_client *client, const uns
         iothubi_inbound_begin(inbound, start, room, apart <= room / 2u ? apart : 0);
     }
     iothubi_topic_feed(inbound, &client->identity, chunk, client->mqtt.parser.chunk_size);
+    if (inbound->at == IOTHUBI_AT_MALFORMED) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, IOTHUBI_MQTT_PUBLISH);
+    }
     if (client->mqtt.parser.topic_left == 0) {
         iothubi_topic_end(inbound);
     }
@@ -7909,7 +7916,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     }
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
-    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && (client->piece == NULL || inbound->cut)) {
+        inbound->cut = 1;                        /* nobody took a piece: others must not close the gap */
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
         int last = client->mqtt.parser.remaining == 0;
         IOTHUBMESSAGE_DISPOSITION_RESULT answer = client->piece(client, chunk, size, last ? IOTHUB_PIECE_LAST : IOTHUB_PIECE_MORE);
         if (last) {

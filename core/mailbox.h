@@ -94,9 +94,9 @@ IOTHUBI_PRIVATE unsigned char *iothubi_mailbox_end(const iothubi_mailbox *mailbo
     unsigned int i;
     for (i = 0; i < mailbox->slots; ++i) {
         const iothubi_held *held = mailbox->held + i;
-        unsigned char *end = held->message.map.bytes + held->message.map.room + held->message.body_size;
-        if (held->used && end > start) {
-            start = end;
+        if (held->used) {
+            unsigned char *end = held->message.map.bytes + held->message.map.room + held->message.body_size;
+            start = end > start ? end : start;
         }
     }
     return start;

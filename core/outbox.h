@@ -165,7 +165,7 @@ IOTHUBI_PRIVATE size_t iothubi_outbox_piece(const iothubi_outbox *outbox, const 
         size -= sizeof kept;
         if (from >= size) {
             IOTHUB_MEMCPY(&kept, outbox->bytes + record->at + size, sizeof kept);
-            *bytes = kept.body + (from - size);
+            *bytes = from != size ? kept.body + (from - size) : kept.body; /* it may be NULL, and empty */
             size += kept.size;
         }
     }

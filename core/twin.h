@@ -28,7 +28,7 @@ typedef struct iothubi_twin_tag {
     iothubi_json_version scanner;                /* of the document that is arriving */
     uint32_t version;                            /* of desired, as the application has it */
     uint32_t newest;                             /* of the patches that came while a document was asked for */
-    uint32_t gets;                               /* counts GETs: each has a request id of its own */
+    uint32_t gets;                               /* counts GETs: each of a connection has a request id of its own */
     uint32_t asked_tick;                         /* GET was written */
     uint32_t held_tick;                          /* the hub refused: nothing of the twin for ... */
     unsigned short held_s;                       /* ... so long; 0: it did not */

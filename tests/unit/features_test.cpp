@@ -711,3 +711,14 @@ TEST_CASE("features: Destroy from every callback takes effect when DoWork return
         CHECK(f.gets.size() == (asked ? 1u : 0u));
     }
 }
+
+TEST_CASE("features: a NUL in a topic closes the connection [MQTT-1.5.3-2]")
+{
+    Features f;
+    f.want_messages();
+    f.connect();
+    f.inbound += publish(C2D + std::string("a\0=b&a=c", 8), "x", 5);
+    f.work(2);
+    CHECK_FALSE(f.is_open);
+    CHECK(f.error().code == IOTHUB_CODE_MALFORMED_PACKET);
+}

@@ -204,6 +204,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_topic(struct iothubi_client *client, const uns
         iothubi_inbound_begin(inbound, start, room, apart <= room / 2u ? apart : 0);
     }
     iothubi_topic_feed(inbound, &client->identity, chunk, client->mqtt.parser.chunk_size);
+    if (inbound->at == IOTHUBI_AT_MALFORMED) {
+        iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, IOTHUBI_MQTT_PUBLISH);
+    }
     if (client->mqtt.parser.topic_left == 0) {
         iothubi_topic_end(inbound);
     }
@@ -306,7 +309,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_body(struct iothubi_client *client, const unsi
     }
     if (inbound->body == IOTHUBI_BODY_WHOLE) {
         IOTHUB_MEMCPY(iothubi_inbound_body(inbound) + inbound->offset, chunk, size);
-    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && client->piece != NULL) {
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES && (client->piece == NULL || inbound->cut)) {
+        inbound->cut = 1;                        /* nobody took a piece: others must not close the gap */
+    } else if (inbound->body == IOTHUBI_BODY_IN_PIECES) {
         int last = client->mqtt.parser.remaining == 0;
         IOTHUBMESSAGE_DISPOSITION_RESULT answer = client->piece(client, chunk, size, last ? IOTHUB_PIECE_LAST : IOTHUB_PIECE_MORE);
         if (last) {

@@ -34,6 +34,7 @@ enum {
     IOTHUBI_AT_METHODS, IOTHUBI_AT_VALUE_OF_METHOD,
     IOTHUBI_AT_NAME, IOTHUBI_AT_VALUE,           /* in the bag */
     IOTHUBI_AT_NOWHERE,                          /* nothing that we know */
+    IOTHUBI_AT_MALFORMED,                        /* a NUL: the connection must be closed [MQTT-1.5.3-2] */
     IOTHUBI_AT_BAG,                              /* the path is over; from here on in the order of the kinds */
     IOTHUBI_AT_BAG_OF_MESSAGE, IOTHUBI_AT_BAG_OF_ANSWER, IOTHUBI_AT_BAG_OF_PATCH, IOTHUBI_AT_BAG_OF_METHOD
 };
@@ -297,9 +298,12 @@ IOTHUBI_PRIVATE void iothubi_topic_segment_end(iothubi_inbound *inbound, const i
 /* The next bytes of the topic. */
 IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_identity *identity, const unsigned char *bytes, size_t size)
 {
-    for (; size != 0 && inbound->at != IOTHUBI_AT_NOWHERE; --size) {
+    for (; size != 0 && inbound->at < IOTHUBI_AT_NOWHERE; --size) {
         int c = *bytes++;
-        if (inbound->at < IOTHUBI_AT_NAME) {
+        if (c == '\0') {
+            inbound->at = IOTHUBI_AT_MALFORMED;
+            inbound->kind = IOTHUBI_KIND_UNKNOWN;
+        } else if (inbound->at < IOTHUBI_AT_NAME) {
             if (c != '/') {
                 iothubi_inbound_put(inbound, c);
             } else {
