@@ -6185,7 +6185,6 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
         int c = *bytes++;
         if (c == '\0') {
             inbound->at = IOTHUBI_AT_MALFORMED;
-            inbound->kind = IOTHUBI_KIND_UNKNOWN;
         } else if (inbound->at < IOTHUBI_AT_NAME) {
             if (c != '/') {
                 iothubi_inbound_put(inbound, c);
@@ -8048,7 +8047,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_due(struct iothubi_client *client, in
 {
     if (what == IOTHUBI_DUE_SUBSCRIBE) {
         client->subscriptions.refused = 0;
-    } else {
+    } else if (what != IOTHUBI_DUE_PUBACK) {     /* that one is written with everything else */
         client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->expire(client, what);
     }
 }
@@ -9811,13 +9810,6 @@ IOTHUBI_PRIVATE void iothubi_message_timers(const struct iothubi_client *client,
     }
 }
 
-/* An acknowledgement that is due is written with everything else. */
-IOTHUBI_PRIVATE void iothubi_message_due(struct iothubi_client *client, int what)
-{
-    (void)client;
-    (void)what;
-}
-
 IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
@@ -9829,13 +9821,6 @@ IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
     iothubi_message_look_low(client);
 }
 
-IOTHUBI_PRIVATE void iothubi_message_confirm(struct iothubi_client *client, iothubi_record *record, int status)
-{
-    (void)client;
-    (void)record;
-    (void)status;
-}
-
 static const iothubi_feature iothubi_message_feature = {
     iothubi_message_accept,
     iothubi_message_deliver,
@@ -9843,9 +9828,9 @@ static const iothubi_feature iothubi_message_feature = {
     iothubi_message_write,
     iothubi_message_taken,
     iothubi_message_timers,
-    iothubi_message_due,
+    NULL,
     iothubi_message_lost,
-    iothubi_message_confirm
+    NULL
 };
 
 #endif
@@ -10353,13 +10338,6 @@ IOTHUBI_PRIVATE int iothubi_method_next(struct iothubi_client *client)
     return client->methods->answers_used != 0 ? IOTHUBI_MQTT_OUT_ANSWER : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
-/* Answers are written from where they lie. */
-IOTHUBI_PRIVATE void iothubi_method_write(iothubi_writer *writer, const struct iothubi_client *client)
-{
-    (void)writer;
-    (void)client;
-}
-
 IOTHUBI_PRIVATE void iothubi_method_taken(struct iothubi_client *client, int out, size_t size)
 {
     iothubi_methods *methods = client->methods;
@@ -10390,23 +10368,16 @@ IOTHUBI_PRIVATE void iothubi_method_lost(struct iothubi_client *client)
     iothubi_methods_lost(client->methods);
 }
 
-IOTHUBI_PRIVATE void iothubi_method_confirm(struct iothubi_client *client, iothubi_record *record, int status)
-{
-    (void)client;
-    (void)record;
-    (void)status;
-}
-
 static const iothubi_feature iothubi_method_feature = {
     iothubi_method_accept,
     iothubi_method_deliver,
     iothubi_method_next,
-    iothubi_method_write,
+    NULL,                                        /* answers are written from where they lie */
     iothubi_method_taken,
     iothubi_method_timers,
     iothubi_method_due,
     iothubi_method_lost,
-    iothubi_method_confirm
+    NULL
 };
 
 #endif

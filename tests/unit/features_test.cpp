@@ -722,3 +722,37 @@ TEST_CASE("features: a NUL in a topic closes the connection [MQTT-1.5.3-2]")
     CHECK_FALSE(f.is_open);
     CHECK(f.error().code == IOTHUB_CODE_MALFORMED_PACKET);
 }
+
+TEST_CASE("features: a stream that waits for entropy is waited for, and said so")
+{
+    Features f;
+    f.open_result = 0;
+    f.layer = IOTHUB_LAYER_ENTROPY;
+    for (int i = 0; i < 100; ++i) f.after(1000);
+    CHECK(f.error().code == IOTHUB_CODE_NO_ENTROPY);
+    CHECK(f.statuses.empty());
+    f.open_result = 1;
+    f.work(2);
+    CHECK(f.is_open);
+}
+
+TEST_CASE("features: refusals are counted up to 255")
+{
+    Features f;
+    for (int i = 0; i < 260; ++i) {
+        f.until_open(400000);
+        f.inbound += std::string("\x20\x02\x00\x05", 4);
+        f.work(2);
+    }
+    CHECK(reinterpret_cast<struct iothubi_client *>(f.hub)->refusals == 255);
+}
+
+TEST_CASE("features: a disposition that is none is INVALID_ARG")
+{
+    Features f;
+    void *storage[64];
+    IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_Wrap(storage, sizeof storage, NULL, 0);
+    CHECK(IoTHubDeviceClient_SendMessageDisposition(f.hub, message, static_cast<IOTHUBMESSAGE_DISPOSITION_RESULT>(-1)) == IOTHUB_CLIENT_INVALID_ARG);
+    CHECK(IoTHubDeviceClient_SendMessageDisposition(f.hub, message, IOTHUBMESSAGE_ASYNC_ACK) == IOTHUB_CLIENT_INVALID_ARG);
+    CHECK(IoTHubDeviceClient_SendMessageDisposition(f.hub, message, IOTHUBMESSAGE_ACCEPTED) == IOTHUB_CLIENT_INVALID_ARG);
+}

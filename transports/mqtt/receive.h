@@ -441,7 +441,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_receiver_due(struct iothubi_client *client, in
 {
     if (what == IOTHUBI_DUE_SUBSCRIBE) {
         client->subscriptions.refused = 0;
-    } else {
+    } else if (what != IOTHUBI_DUE_PUBACK) {     /* that one is written with everything else */
         client->feature[what == IOTHUBI_DUE_METHOD ? IOTHUBI_FEATURE_METHODS : IOTHUBI_FEATURE_TWIN]->expire(client, what);
     }
 }

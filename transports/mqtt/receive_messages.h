@@ -157,13 +157,6 @@ IOTHUBI_PRIVATE void iothubi_message_timers(const struct iothubi_client *client,
     }
 }
 
-/* An acknowledgement that is due is written with everything else. */
-IOTHUBI_PRIVATE void iothubi_message_due(struct iothubi_client *client, int what)
-{
-    (void)client;
-    (void)what;
-}
-
 IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
 {
     const iothubi_inbound *inbound = &client->inbound;
@@ -175,13 +168,6 @@ IOTHUBI_PRIVATE void iothubi_message_lost(struct iothubi_client *client)
     iothubi_message_look_low(client);
 }
 
-IOTHUBI_PRIVATE void iothubi_message_confirm(struct iothubi_client *client, iothubi_record *record, int status)
-{
-    (void)client;
-    (void)record;
-    (void)status;
-}
-
 static const iothubi_feature iothubi_message_feature = {
     iothubi_message_accept,
     iothubi_message_deliver,
@@ -189,9 +175,9 @@ static const iothubi_feature iothubi_message_feature = {
     iothubi_message_write,
     iothubi_message_taken,
     iothubi_message_timers,
-    iothubi_message_due,
+    NULL,
     iothubi_message_lost,
-    iothubi_message_confirm
+    NULL
 };
 
 #endif

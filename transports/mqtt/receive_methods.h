@@ -201,13 +201,6 @@ IOTHUBI_PRIVATE int iothubi_method_next(struct iothubi_client *client)
     return client->methods->answers_used != 0 ? IOTHUBI_MQTT_OUT_ANSWER : IOTHUBI_MQTT_OUT_NOTHING;
 }
 
-/* Answers are written from where they lie. */
-IOTHUBI_PRIVATE void iothubi_method_write(iothubi_writer *writer, const struct iothubi_client *client)
-{
-    (void)writer;
-    (void)client;
-}
-
 IOTHUBI_PRIVATE void iothubi_method_taken(struct iothubi_client *client, int out, size_t size)
 {
     iothubi_methods *methods = client->methods;
@@ -238,23 +231,16 @@ IOTHUBI_PRIVATE void iothubi_method_lost(struct iothubi_client *client)
     iothubi_methods_lost(client->methods);
 }
 
-IOTHUBI_PRIVATE void iothubi_method_confirm(struct iothubi_client *client, iothubi_record *record, int status)
-{
-    (void)client;
-    (void)record;
-    (void)status;
-}
-
 static const iothubi_feature iothubi_method_feature = {
     iothubi_method_accept,
     iothubi_method_deliver,
     iothubi_method_next,
-    iothubi_method_write,
+    NULL,                                        /* answers are written from where they lie */
     iothubi_method_taken,
     iothubi_method_timers,
     iothubi_method_due,
     iothubi_method_lost,
-    iothubi_method_confirm
+    NULL
 };
 
 #endif

@@ -302,7 +302,6 @@ IOTHUBI_PRIVATE void iothubi_topic_feed(iothubi_inbound *inbound, const iothubi_
         int c = *bytes++;
         if (c == '\0') {
             inbound->at = IOTHUBI_AT_MALFORMED;
-            inbound->kind = IOTHUBI_KIND_UNKNOWN;
         } else if (inbound->at < IOTHUBI_AT_NAME) {
             if (c != '/') {
                 iothubi_inbound_put(inbound, c);
