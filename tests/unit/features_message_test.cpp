@@ -882,3 +882,23 @@ TEST_CASE("module: an input's name that finds no room is an error, and the other
     f.hear(publish(INPUTS + "in/", "1", 1));
     CHECK(routes.all == "a:in ");
 }
+
+TEST_CASE("message: option oversize_limit beside a piece callback gives up only what cannot come in pieces either")
+{
+    Inbox f(1024);
+    f.want_pieces();
+    REQUIRE(f.set(IOTHUB_OPTION_OVERSIZE_LIMIT, 1u) == IOTHUB_CLIENT_OK);
+    f.disposition = IOTHUBMESSAGE_ASYNC_ACK;
+    for (unsigned id = 1; id <= 16; ++id) {
+        f.arrive("k", id);                       /* until no slot is free */
+    }
+    f.take();
+    size_t kept = f.messages.size();
+    f.arrive(std::string(3000, 'x'), 100);       /* it comes in pieces when one is settled */
+    CHECK(f.said() == "");
+    for (size_t i = 0; i < kept; ++i) {
+        REQUIRE(f.settle(f.handles[i], IOTHUBMESSAGE_ABANDONED) == IOTHUB_CLIENT_OK);
+    }
+    f.arrive("x", 101, "long=" + std::string(3000, 'p')); /* not even its properties find room */
+    CHECK(f.said() == "PUBACK 101");
+}
