@@ -3813,7 +3813,6 @@ IOTHUBI_PRIVATE size_t iothubi_outbox_used(const iothubi_outbox *outbox)
 #define IOTHUBI_RETRY_CAP_MAXIMUM_S 300u         /* ... up to this: a device that is refused for good asks seldom */
 #define IOTHUBI_RETRY_CAP_PLAIN_S 30u            /* of the policies without jitter: azure-iot-sdk-c's */
 #define IOTHUBI_RETRY_LASTING_S 60u              /* a connection shorter than this does not reset the count */
-#define IOTHUBI_RETRY_SECONDS_MAXIMUM 86400u     /* for the two options; keeps milliseconds within 31 bits */
 
 /* How an attempt or a connection failed. */
 typedef enum iothubi_retry_kind_tag {
@@ -4026,13 +4025,6 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect_header(iothubi_writer *writer, u
     IOTHUBI_WRITE_CONST_BYTES(writer, iothubi_mqtt_protocol, sizeof iothubi_mqtt_protocol);
     iothubi_write_byte(writer, flags);
     iothubi_write_16(writer, keep_alive_s);
-}
-
-/* One topic filter in the body of a SUBSCRIBE, behind its packet id, with the QoS that is asked for (section 3.8.3). */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_filter(iothubi_writer *writer, iothubi_part filter, const void *context, unsigned int qos)
-{
-    iothubi_mqtt_write_field(writer, filter, context);
-    iothubi_write_byte(writer, qos);
 }
 
 /* ---- reading ---- */
@@ -7622,7 +7614,6 @@ IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_WebSocket_Protocol(void)
 #define IOTHUBI_MQTT_UNSUBSCRIBE 0xA2u           /* its flags are 0010 [MQTT-3.10.1-1] */
 #define IOTHUBI_MQTT_SUBACK_FAILURE 0x80u
 #define IOTHUBI_SUBSCRIBE_AGAIN_S 60u            /* after a refusal */
-#define IOTHUBI_SUBSCRIPTIONS_MAXIMUM 4u
 /* Nothing is kept where reading goes, however much one read takes. */
 #define IOTHUBI_KEPT_FROM (IOTHUB_WORK_READ_SIZE > IOTHUBI_WINDOW ? (size_t)IOTHUB_WORK_READ_SIZE : (size_t)IOTHUBI_WINDOW)
 

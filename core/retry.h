@@ -11,7 +11,6 @@
 #define IOTHUBI_RETRY_CAP_MAXIMUM_S 300u         /* ... up to this: a device that is refused for good asks seldom */
 #define IOTHUBI_RETRY_CAP_PLAIN_S 30u            /* of the policies without jitter: azure-iot-sdk-c's */
 #define IOTHUBI_RETRY_LASTING_S 60u              /* a connection shorter than this does not reset the count */
-#define IOTHUBI_RETRY_SECONDS_MAXIMUM 86400u     /* for the two options; keeps milliseconds within 31 bits */
 
 /* How an attempt or a connection failed. */
 typedef enum iothubi_retry_kind_tag {

@@ -329,6 +329,22 @@ TEST_CASE("piece: without a callback large bodies are skipped; cleared in the mi
     check_whole(f, large(2000), IOTHUB_PIECE_OF_MESSAGE);
 }
 
+TEST_CASE("piece: cleared and set again in the middle, the rest does not follow over the gap, and nothing is accepted")
+{
+    Pieces f;
+    std::string packet = publish(C2D, large(2000), 2);
+    f.hear(packet.substr(0, 1000));
+    size_t pieces = f.pieces.size();
+    REQUIRE(pieces >= 2);
+    REQUIRE(IoTHubDeviceClient_SetPieceCallback(f.hub, NULL, NULL) == IOTHUB_CLIENT_OK);
+    f.hear(packet.substr(1000, 200));
+    f.want_pieces();
+    f.hear(packet.substr(1200));
+    CHECK(f.pieces.size() == pieces);
+    CHECK(f.said() == "");
+    CHECK(f.settle(f.pieces[0].message) == IOTHUB_CLIENT_INVALID_ARG);
+}
+
 TEST_CASE("piece: the callback cleared in the middle hears of no CUT either")
 {
     Pieces f;

@@ -412,13 +412,19 @@ void write_c_string(iothubi_writer *writer, const void *text)
     iothubi_write(writer, text, std::strlen(static_cast<const char *>(text)));
 }
 
+void write_filter(iothubi_writer *writer, const char *topic, unsigned int qos)
+{
+    iothubi_mqtt_write_field(writer, write_c_string, topic);
+    iothubi_write_byte(writer, qos);
+}
+
 void write_subscriptions(iothubi_writer *writer, const void *)
 {
     iothubi_write_16(writer, 2);
-    iothubi_mqtt_write_filter(writer, write_c_string, "devices/thermo-01/messages/devicebound/#", 1);
-    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/methods/POST/#", 0);
-    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/twin/res/#", 0);
-    iothubi_mqtt_write_filter(writer, write_c_string, "$iothub/twin/PATCH/properties/desired/#", 0);
+    write_filter(writer, "devices/thermo-01/messages/devicebound/#", 1);
+    write_filter(writer, "$iothub/methods/POST/#", 0);
+    write_filter(writer, "$iothub/twin/res/#", 0);
+    write_filter(writer, "$iothub/twin/PATCH/properties/desired/#", 0);
 }
 
 } // namespace

@@ -57,14 +57,20 @@ static void largest(iothubi_writer *writer, const void *context)
     iothubi_write_room(writer, 65535u, &from, &kept);
 }
 
+static void filter(iothubi_writer *writer, const char *topic, unsigned int qos)
+{
+    iothubi_mqtt_write_field(writer, text, topic);
+    iothubi_write_byte(writer, qos);
+}
+
 static void subscriptions(iothubi_writer *writer, const void *context)
 {
     (void)context;
     iothubi_write_16(writer, 2);
-    iothubi_mqtt_write_filter(writer, text, "devices/thermo-01/messages/devicebound/#", 1);
-    iothubi_mqtt_write_filter(writer, text, "$iothub/methods/POST/#", 0);
-    iothubi_mqtt_write_filter(writer, text, "$iothub/twin/res/#", 0);
-    iothubi_mqtt_write_filter(writer, text, "$iothub/twin/PATCH/properties/desired/#", 0);
+    filter(writer, "devices/thermo-01/messages/devicebound/#", 1);
+    filter(writer, "$iothub/methods/POST/#", 0);
+    filter(writer, "$iothub/twin/res/#", 0);
+    filter(writer, "$iothub/twin/PATCH/properties/desired/#", 0);
 }
 
 static void subscribe(iothubi_writer *writer, const void *context)

@@ -101,13 +101,6 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_connect_header(iothubi_writer *writer, u
     iothubi_write_16(writer, keep_alive_s);
 }
 
-/* One topic filter in the body of a SUBSCRIBE, behind its packet id, with the QoS that is asked for (section 3.8.3). */
-IOTHUBI_PRIVATE void iothubi_mqtt_write_filter(iothubi_writer *writer, iothubi_part filter, const void *context, unsigned int qos)
-{
-    iothubi_mqtt_write_field(writer, filter, context);
-    iothubi_write_byte(writer, qos);
-}
-
 /* ---- reading ---- */
 
 typedef enum iothubi_mqtt_event_tag {

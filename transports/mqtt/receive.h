@@ -16,7 +16,6 @@
 #define IOTHUBI_MQTT_UNSUBSCRIBE 0xA2u           /* its flags are 0010 [MQTT-3.10.1-1] */
 #define IOTHUBI_MQTT_SUBACK_FAILURE 0x80u
 #define IOTHUBI_SUBSCRIBE_AGAIN_S 60u            /* after a refusal */
-#define IOTHUBI_SUBSCRIPTIONS_MAXIMUM 4u
 /* Nothing is kept where reading goes, however much one read takes. */
 #define IOTHUBI_KEPT_FROM (IOTHUB_WORK_READ_SIZE > IOTHUBI_WINDOW ? (size_t)IOTHUB_WORK_READ_SIZE : (size_t)IOTHUBI_WINDOW)
 
