@@ -190,7 +190,11 @@ def anchors_header(roots):
 #ifndef IOTHUB_BEARSSL_ROOTS_H
 #define IOTHUB_BEARSSL_ROOTS_H
 
+#ifdef ARDUINO_ARCH_ESP8266
+#include <bearssl/bearssl.h>                     /* where its core has it */
+#else
 #include <bearssl.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {{

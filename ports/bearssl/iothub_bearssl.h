@@ -42,7 +42,11 @@
 #include "iothub_client.h"
 #endif
 
+#ifdef ARDUINO_ARCH_ESP8266
+#include <bearssl/bearssl.h>                     /* where its core has it */
+#else
 #include <bearssl.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
