@@ -38,6 +38,7 @@ cp ec_middle.pem ec_chain.pem
 
 key_ec wrong_server P-256;  leaf wrong_server ec_root sha256 hub.localhost subjectAltName=DNS:other.localhost
 key_ec wild_server P-256;   leaf wild_server ec_root sha256 wild subjectAltName=DNS:*.localhost
+key_ec deep_server P-256;   leaf deep_server ec_root sha256 deep subjectAltName=DNS:*.hub.localhost
 key_rsa weak_server 1024;   leaf weak_server rsa_root sha256 hub.localhost subjectAltName=DNS:hub.localhost
 cp rsa_server.key sha1_server.key
 leaf sha1_server rsa_root sha1 hub.localhost subjectAltName=DNS:hub.localhost
