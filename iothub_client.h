@@ -146,9 +146,6 @@
 #define IOTHUB_SDK_VERSION "1.15.0" /* the azure-iot-sdk-c whose API this header follows */
 
 #include <stddef.h>
-#ifndef IOTHUB_NO_TIME_H
-#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
-#endif
 
 /* Types follow the headers that exist, never the language version, so that C89, C99 and C++ units of one program agree. */
 #if defined(__has_include)
@@ -157,6 +154,9 @@
 #endif
 #if !__has_include(<stdbool.h>) && !defined(IOTHUB_NO_STDBOOL_H)
 #define IOTHUB_NO_STDBOOL_H
+#endif
+#if !__has_include(<time.h>) && !defined(IOTHUB_NO_TIME_H)
+#define IOTHUB_NO_TIME_H
 #endif
 #endif
 
@@ -192,7 +192,9 @@ __extension__ typedef bool IOTHUB_BOOL;          /* bool, under a name that comp
 typedef bool IOTHUB_BOOL;
 #endif
 
-#ifdef IOTHUB_NO_TIME_H
+#ifndef IOTHUB_NO_TIME_H
+#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
+#else
 typedef uint32_t time_t;
 #endif
 
@@ -370,7 +372,8 @@ typedef struct IOTHUB_ERROR_TAG {
     IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later; true with NONE */
 } IOTHUB_ERROR;
 
-/* A short English sentence for an error; never NULL, static, without secrets. */
+/* A short English sentence for an error; never NULL, static, without secrets. (Where constant text lies in program memory, on an AVR,
+   it is a copy that stays until the next call; the same goes for each function of MU_ENUM_TO_STRING.) */
 IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error);
 
 #define IOTHUB_LOG_ERROR 0
@@ -1159,7 +1162,9 @@ IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_S
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CONFIG_H)
 #define IOTHUBI_CONFIG_H
 
+#if !defined(IOTHUB_MEMCPY) || !defined(IOTHUB_MEMMOVE) || !defined(IOTHUB_MEMSET) || !defined(IOTHUB_MEMCMP) || !defined(IOTHUB_STRLEN)
 #include <string.h>
+#endif
 
 #ifndef IOTHUB_TRANSPORT_MQTT
 #define IOTHUB_TRANSPORT_MQTT
@@ -1235,7 +1240,7 @@ IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_S
    that the linker leaves out what is not used. */
 #define IOTHUBI_QUOTED(text) #text
 #define IOTHUBI_SECTION(line) ".progmem.data.iothub" IOTHUBI_QUOTED(line)
-#define IOTHUB_CONST const __attribute__((__progmem__, __section__(IOTHUBI_SECTION(__LINE__))))
+#define IOTHUB_CONST const __attribute__((__section__(IOTHUBI_SECTION(__LINE__))))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else
@@ -1246,11 +1251,30 @@ IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_S
 #endif
 #endif
 
+/* Gives the program a constant text. Where those lie in program memory, it is copied into the function's own IOTHUBI_SAY_ROOM, and stays
+   there until the next call. */
+#ifdef IOTHUBI_CONST_IS_PLAIN
+#define IOTHUBI_SAY_ROOM(size)
+#define IOTHUBI_SAY(text) return text
+#else
+#define IOTHUBI_SAY_ROOM(size) static char room[size]
+#define IOTHUBI_SAY(text) \
+    do { \
+        static IOTHUB_CONST char constant[sizeof(text) <= sizeof room ? (int)sizeof(text) : -1] = text; \
+        IOTHUB_CONST_COPY(room, constant, sizeof constant); \
+        return room; \
+    } while (0)
+#endif
+
 /* Private functions may be unused in a build that switches their caller off. */
 #if defined(__GNUC__) || defined(__clang__)
 #define IOTHUBI_PRIVATE static __attribute__((__unused__))
 /* Not inlined: with a pointer to its part of the client it is shorter on small machines than merged into its caller. */
+#ifndef __noinline__
 #define IOTHUBI_APART static __attribute__((__unused__, __noinline__))
+#else                                            /* dietlibc has a macro of this name */
+#define IOTHUBI_APART static __attribute__((__unused__, noinline))
+#endif
 #else
 #define IOTHUBI_PRIVATE static
 #define IOTHUBI_APART static
@@ -1280,6 +1304,12 @@ IOTHUBI_CHECK(uint32_is_32_bits, (uint32_t)-1 == 0xFFFFFFFFu && sizeof(uint32_t)
 
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_BYTES_H)
 #define IOTHUBI_BYTES_H
+
+/* Is size over a limit that size_t may not even reach? A comparison with the constant itself is what compilers warn of there. */
+IOTHUBI_PRIVATE int iothubi_is_over(size_t size, uint32_t limit)
+{
+    return size > limit;
+}
 
 /* The encoded text is an endless line of bytes; the writer skips the first ones, keeps as many as it has room for and counts
    them all.  skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which
@@ -1757,7 +1787,7 @@ static IOTHUB_CONST char iothubi_json_words[] = "true\0false\0null\0";
 /* The next byte; -1 at the end. */
 IOTHUBI_PRIVATE int iothubi_json_peek(const iothubi_span *rest)
 {
-    return rest->size != 0 ? (unsigned char)*rest->at : -1;
+    return rest->size != 0 ? (int)(unsigned char)*rest->at : -1; /* the cast: SDCC would make a char of both */
 }
 
 /* The next byte, which is there, and moves on. */
@@ -1910,7 +1940,8 @@ IOTHUBI_APART int iothubi_json_value(iothubi_span *rest)
 /* Whether the text is one value and nothing more. */
 IOTHUBI_PRIVATE int iothubi_json_is_value(const iothubi_span *text)
 {
-    iothubi_span rest = *text;
+    iothubi_span rest;
+    rest = *text;
     if (!iothubi_json_value(&rest)) {
         return 0;
     }
@@ -1979,7 +2010,8 @@ IOTHUBI_PRIVATE uint32_t iothubi_json_hex(iothubi_span *rest)
 IOTHUBI_PRIVATE uint32_t iothubi_json_character(iothubi_span *rest)
 {
     uint32_t c = iothubi_json_hex(rest);
-    iothubi_span second = *rest;
+    iothubi_span second;
+    second = *rest;
     if (c >> 10 == 0xD800u >> 10 && iothubi_json_take(&second, '\\') && iothubi_json_take(&second, 'u')) {
         uint32_t low = iothubi_json_hex(&second);
         if (low >> 10 == 0xDC00u >> 10) {
@@ -2009,7 +2041,8 @@ IOTHUBI_PRIVATE void iothubi_json_write_utf8(iothubi_writer *writer, uint32_t c)
 /* What a name means that iothubi_json_member gave. */
 IOTHUBI_PRIVATE void iothubi_json_write_meaning(iothubi_writer *writer, const iothubi_span *name)
 {
-    iothubi_span rest = *name;
+    iothubi_span rest;
+    rest = *name;
     while (rest.size != 0) {
         int c = iothubi_json_next(&rest);
         if (c != '\\') {
@@ -2102,70 +2135,77 @@ IOTHUBI_PRIVATE void iothubi_error_missing(IOTHUB_ERROR *error, IOTHUB_CODE code
 
 IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
 {
+    IOTHUBI_SAY_ROOM(160);
     switch (error != NULL ? error->code : IOTHUB_CODE_NONE) {
-    case IOTHUB_CODE_NONE: return "no error";
-    case IOTHUB_CODE_STRING_SYNTAX: return "connection string: a part is not Key=Value";
-    case IOTHUB_CODE_HOST_NAME_MISSING: return "connection string: HostName is missing";
-    case IOTHUB_CODE_HOST_NAME_INVALID: return "connection string: HostName is no host name, or its port is none";
-    case IOTHUB_CODE_DEVICE_ID_MISSING: return "connection string: DeviceId is missing";
-    case IOTHUB_CODE_DEVICE_ID_INVALID: return "connection string: DeviceId is empty, too long or has a character that MQTT or IoT Hub forbids";
-    case IOTHUB_CODE_MODULE_ID_INVALID: return "connection string: ModuleId is empty, too long or has a character that MQTT or IoT Hub forbids";
-    case IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID: return "connection string: SharedAccessKey is not base64";
-    case IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID: return "SharedAccessSignature is no token with sr, sig and se";
-    case IOTHUB_CODE_X509_INVALID: return "connection string: x509 can only be true";
-    case IOTHUB_CODE_USE_PROVISIONING_INVALID: return "connection string: UseProvisioning needs the provisioning client";
-    case IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID: return "connection string: GatewayHostName is no host name, or its port is none";
-    case IOTHUB_CODE_CREDENTIAL_MISSING: return "connection string: none of SharedAccessKey, SharedAccessSignature and x509=true is given";
-    case IOTHUB_CODE_CREDENTIAL_CONFLICT: return "connection string: more than one of SharedAccessKey, SharedAccessSignature and x509 is given";
-    case IOTHUB_CODE_PROTOCOL_MISSING: return "no transport: pass MQTT_Protocol";
-    case IOTHUB_CODE_PLATFORM_MISSING: return "no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time and random are required, with a key hmac_sha256 too";
-    case IOTHUB_CODE_PLATFORM_IN_USE: return "the platform serves another live handle";
-    case IOTHUB_CODE_BLOCK_MISALIGNED: return "the memory is not aligned for a pointer";
-    case IOTHUB_CODE_BLOCK_TOO_SMALL: return "the memory block is too small";
-    case IOTHUB_CODE_INBOX_TOO_SMALL: return "the inbox is too small";
-    case IOTHUB_CODE_OUTBOX_TOO_SMALL: return "the outbox is too small";
-    case IOTHUB_CODE_OUTBOX_FULL: return "the outbox is full";
-    case IOTHUB_CODE_MESSAGE_TOO_LARGE: return "the message is over IoT Hub's limit";
-    case IOTHUB_CODE_POOL_EMPTY: return "the pool is used up: raise IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES";
-    case IOTHUB_CODE_POOL_TOO_SMALL: return "too large for the pool: raise IOTHUB_POOL_TEXT or IOTHUB_POOL_MESSAGE_SIZE";
-    case IOTHUB_CODE_OPTION_INVALID: return "the option's value is out of range, or it cannot be set now";
-    case IOTHUB_CODE_PROPERTIES_INVALID: return "the properties are no JSON, or have no $version that fits an int";
-    case IOTHUB_CODE_CLOCK_UNKNOWN: return "waiting for the wall clock: a SAS key needs the time";
-    case IOTHUB_CODE_TOKEN_EXPIRED: return "the supplied SAS token has expired";
-    case IOTHUB_CODE_NO_ENTROPY: return "waiting for random bytes from the platform";
-    case IOTHUB_CODE_HMAC_FAILED: return "the platform's hmac_sha256 failed";
+    case IOTHUB_CODE_NONE: IOTHUBI_SAY("no error");
+    case IOTHUB_CODE_STRING_SYNTAX: IOTHUBI_SAY("connection string: a part is not Key=Value");
+    case IOTHUB_CODE_HOST_NAME_MISSING: IOTHUBI_SAY("connection string: HostName is missing");
+    case IOTHUB_CODE_HOST_NAME_INVALID: IOTHUBI_SAY("connection string: HostName is no host name, or its port is none");
+    case IOTHUB_CODE_DEVICE_ID_MISSING: IOTHUBI_SAY("connection string: DeviceId is missing");
+    case IOTHUB_CODE_DEVICE_ID_INVALID: IOTHUBI_SAY("connection string: DeviceId is empty, too long or has a character that MQTT or IoT Hub forbids");
+    case IOTHUB_CODE_MODULE_ID_INVALID: IOTHUBI_SAY("connection string: ModuleId is empty, too long or has a character that MQTT or IoT Hub forbids");
+    case IOTHUB_CODE_SHARED_ACCESS_KEY_INVALID: IOTHUBI_SAY("connection string: SharedAccessKey is not base64");
+    case IOTHUB_CODE_SHARED_ACCESS_SIGNATURE_INVALID: IOTHUBI_SAY("SharedAccessSignature is no token with sr, sig and se");
+    case IOTHUB_CODE_X509_INVALID: IOTHUBI_SAY("connection string: x509 can only be true");
+    case IOTHUB_CODE_USE_PROVISIONING_INVALID: IOTHUBI_SAY("connection string: UseProvisioning needs the provisioning client");
+    case IOTHUB_CODE_GATEWAY_HOST_NAME_INVALID: IOTHUBI_SAY("connection string: GatewayHostName is no host name, or its port is none");
+    case IOTHUB_CODE_CREDENTIAL_MISSING: IOTHUBI_SAY("connection string: none of SharedAccessKey, SharedAccessSignature and x509=true is given");
+    case IOTHUB_CODE_CREDENTIAL_CONFLICT: IOTHUBI_SAY("connection string: more than one of SharedAccessKey, SharedAccessSignature and x509 is given");
+    case IOTHUB_CODE_PROTOCOL_MISSING: IOTHUBI_SAY("no transport: pass MQTT_Protocol");
+    case IOTHUB_CODE_PLATFORM_MISSING: IOTHUBI_SAY("no platform: call IoTHub_SetPlatform; open, read, write, close, milliseconds, unix_time and random are required, with a key hmac_sha256 too");
+    case IOTHUB_CODE_PLATFORM_IN_USE: IOTHUBI_SAY("the platform serves another live handle");
+    case IOTHUB_CODE_BLOCK_MISALIGNED: IOTHUBI_SAY("the memory is not aligned for a pointer");
+    case IOTHUB_CODE_BLOCK_TOO_SMALL: IOTHUBI_SAY("the memory block is too small");
+    case IOTHUB_CODE_INBOX_TOO_SMALL: IOTHUBI_SAY("the inbox is too small");
+    case IOTHUB_CODE_OUTBOX_TOO_SMALL: IOTHUBI_SAY("the outbox is too small");
+    case IOTHUB_CODE_OUTBOX_FULL: IOTHUBI_SAY("the outbox is full");
+    case IOTHUB_CODE_MESSAGE_TOO_LARGE: IOTHUBI_SAY("the message is over IoT Hub's limit");
+    case IOTHUB_CODE_POOL_EMPTY: IOTHUBI_SAY("the pool is used up: raise IOTHUB_POOL_CLIENTS or IOTHUB_POOL_MESSAGES");
+    case IOTHUB_CODE_POOL_TOO_SMALL: IOTHUBI_SAY("too large for the pool: raise IOTHUB_POOL_TEXT or IOTHUB_POOL_MESSAGE_SIZE");
+    case IOTHUB_CODE_OPTION_INVALID: IOTHUBI_SAY("the option's value is out of range, or it cannot be set now");
+    case IOTHUB_CODE_PROPERTIES_INVALID: IOTHUBI_SAY("the properties are no JSON, or have no $version that fits an int");
+    case IOTHUB_CODE_CLOCK_UNKNOWN: IOTHUBI_SAY("waiting for the wall clock: a SAS key needs the time");
+    case IOTHUB_CODE_TOKEN_EXPIRED: IOTHUBI_SAY("the supplied SAS token has expired");
+    case IOTHUB_CODE_NO_ENTROPY: IOTHUBI_SAY("waiting for random bytes from the platform");
+    case IOTHUB_CODE_HMAC_FAILED: IOTHUBI_SAY("the platform's hmac_sha256 failed");
     case IOTHUB_CODE_OPEN_FAILED:
         switch (error->layer) {
-        case IOTHUB_LAYER_DNS: return "the host name could not be resolved";
-        case IOTHUB_LAYER_TLS: return "the TLS handshake failed";
-        case IOTHUB_LAYER_TLS_TRUST: return "the server's certificate is not trusted";
-        case IOTHUB_LAYER_TLS_NAME: return "the server's certificate is for another host name";
-        case IOTHUB_LAYER_PROXY: return "the proxy refused the connection";
-        case IOTHUB_LAYER_HUB: return "the hub refused the WebSocket";
-        case IOTHUB_LAYER_PROTOCOL: return "the hub's answer opens no WebSocket";
-        default: return "no connection to the host";
+        case IOTHUB_LAYER_DNS: IOTHUBI_SAY("the host name could not be resolved");
+        case IOTHUB_LAYER_TLS: IOTHUBI_SAY("the TLS handshake failed");
+        case IOTHUB_LAYER_TLS_TRUST: IOTHUBI_SAY("the server's certificate is not trusted");
+        case IOTHUB_LAYER_TLS_NAME: IOTHUBI_SAY("the server's certificate is for another host name");
+        case IOTHUB_LAYER_PROXY: IOTHUBI_SAY("the proxy refused the connection");
+        case IOTHUB_LAYER_HUB: IOTHUBI_SAY("the hub refused the WebSocket");
+        case IOTHUB_LAYER_PROTOCOL: IOTHUBI_SAY("the hub's answer opens no WebSocket");
+        default: IOTHUBI_SAY("no connection to the host");
         }
-    case IOTHUB_CODE_OPEN_TIMEOUT: return "the connection was not open in time";
-    case IOTHUB_CODE_LINK_LOST: return "the connection was lost";
-    case IOTHUB_CODE_CONTRACT: return "a callback of the platform answered more than was asked";
-    case IOTHUB_CODE_MALFORMED_PACKET: return "the hub sent a malformed packet";
-    case IOTHUB_CODE_UNEXPECTED_PACKET: return "the hub sent a packet that is not allowed here";
-    case IOTHUB_CODE_CONNACK_TIMEOUT: return "the hub did not answer CONNECT in time";
+    case IOTHUB_CODE_OPEN_TIMEOUT: IOTHUBI_SAY("the connection was not open in time");
+    case IOTHUB_CODE_LINK_LOST: IOTHUBI_SAY("the connection was lost");
+    case IOTHUB_CODE_CONTRACT: IOTHUBI_SAY("a callback of the platform answered more than was asked");
+    case IOTHUB_CODE_MALFORMED_PACKET: IOTHUBI_SAY("the hub sent a malformed packet");
+    case IOTHUB_CODE_UNEXPECTED_PACKET: IOTHUBI_SAY("the hub sent a packet that is not allowed here");
+    case IOTHUB_CODE_CONNACK_TIMEOUT: IOTHUBI_SAY("the hub did not answer CONNECT in time");
     case IOTHUB_CODE_CONNACK_REFUSED:
-        return error->raw == 3 ? "the hub is unavailable (CONNACK 3)"
-            : error->raw == 1 ? "the hub does not speak MQTT 3.1.1 (CONNACK 1)"
-            : "the hub refused the credentials: check device id, key and clock";
-    case IOTHUB_CODE_PING_TIMEOUT: return "the hub fell silent";
-    case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: return "the hub did not acknowledge a message in time";
-    case IOTHUB_CODE_POSSIBLE_TAKEOVER: return "accepted and cut again and again: another client may use this identity, or a quota is spent";
-    case IOTHUB_CODE_SUBSCRIPTION_TIMEOUT: return "the hub did not answer SUBSCRIBE in time";
-    case IOTHUB_CODE_SUBSCRIPTION_REFUSED: return "the hub refused a subscription";
-    case IOTHUB_CODE_MESSAGE_SKIPPED: return "a message found no room in the inbox";
-    case IOTHUB_CODE_TWIN_SKIPPED: return "a twin document or patch found no room in the inbox";
-    case IOTHUB_CODE_METHOD_SKIPPED: return "a method or its answer found no room, or nobody takes it";
-    case IOTHUB_CODE_TWIN_REFUSED: return error->raw == 408 ? "the hub did not answer a twin request" : "the hub refused a twin request";
-    case IOTHUB_CODE_POISON_MESSAGE: return "a message was given up: the connection was lost whenever it was sent";
-    default: return "unknown error";
+        switch (error->raw) {
+        case 1: IOTHUBI_SAY("the hub does not speak MQTT 3.1.1 (CONNACK 1)");
+        case 3: IOTHUBI_SAY("the hub is unavailable (CONNACK 3)");
+        default: IOTHUBI_SAY("the hub refused the credentials: check device id, key and clock");
+        }
+    case IOTHUB_CODE_PING_TIMEOUT: IOTHUBI_SAY("the hub fell silent");
+    case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: IOTHUBI_SAY("the hub did not acknowledge a message in time");
+    case IOTHUB_CODE_POSSIBLE_TAKEOVER: IOTHUBI_SAY("accepted and cut again and again: another client may use this identity, or a quota is spent");
+    case IOTHUB_CODE_SUBSCRIPTION_TIMEOUT: IOTHUBI_SAY("the hub did not answer SUBSCRIBE in time");
+    case IOTHUB_CODE_SUBSCRIPTION_REFUSED: IOTHUBI_SAY("the hub refused a subscription");
+    case IOTHUB_CODE_MESSAGE_SKIPPED: IOTHUBI_SAY("a message found no room in the inbox");
+    case IOTHUB_CODE_TWIN_SKIPPED: IOTHUBI_SAY("a twin document or patch found no room in the inbox");
+    case IOTHUB_CODE_METHOD_SKIPPED: IOTHUBI_SAY("a method or its answer found no room, or nobody takes it");
+    case IOTHUB_CODE_TWIN_REFUSED:
+        switch (error->raw) {
+        case 408: IOTHUBI_SAY("the hub did not answer a twin request");
+        default: IOTHUBI_SAY("the hub refused a twin request");
+        }
+    case IOTHUB_CODE_POISON_MESSAGE: IOTHUBI_SAY("a message was given up: the connection was lost whenever it was sent");
+    default: IOTHUBI_SAY("unknown error");
     }
 }
 
@@ -2181,9 +2221,10 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
 #define IOTHUBI_NAMES(TYPE) \
     IOTHUB_DEF const char *MU_##TYPE##_ToString(TYPE value) \
     { \
+        IOTHUBI_SAY_ROOM(52); \
         switch (value) {
-#define IOTHUBI_NAME(value) case value: return #value;
-#define IOTHUBI_NAMES_END default: return "UNKNOWN"; } }
+#define IOTHUBI_NAME(value) case value: IOTHUBI_SAY(#value);
+#define IOTHUBI_NAMES_END default: IOTHUBI_SAY("UNKNOWN"); } }
 
 IOTHUBI_NAMES(IOTHUB_CLIENT_RESULT)
     IOTHUBI_NAME(IOTHUB_CLIENT_OK) IOTHUBI_NAME(IOTHUB_CLIENT_INVALID_ARG) IOTHUBI_NAME(IOTHUB_CLIENT_ERROR)
@@ -2306,8 +2347,9 @@ IOTHUBI_PRIVATE int iothubi_is_name(const iothubi_span *text, const char *marks,
 /* Takes ":port" off the end of a host name. False when it is no host name or the port is none. */
 IOTHUBI_PRIVATE int iothubi_split_host(iothubi_span *host, unsigned int *port)
 {
-    iothubi_span digits = *host;
+    iothubi_span digits;
     uint32_t number;
+    digits = *host;
     *port = 0;
     if (iothubi_split(&digits, ':', host)) {
         if (!iothubi_read_decimal(digits.at, digits.size, &number) || number - 1u >= 0xFFFFu) {
@@ -2364,10 +2406,11 @@ IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_s
 /* Takes the value of a key. False when it is wrong; an empty one is: nobody writes that on purpose. */
 IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, const iothubi_span *value, iothubi_writer *writer)
 {
-    iothubi_span text = *value;
+    iothubi_span text;
     unsigned int port;
     uint32_t expiry;
     int good;
+    text = *value;
     switch (key) {
     case IOTHUBI_HOST_NAME:
     case IOTHUBI_GATEWAY_HOST_NAME:
@@ -2989,10 +3032,15 @@ IOTHUB_DEF const IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA *IoTHubMessage_GetDiagn
     return &iotHubMessageHandle->diagnostic;
 }
 
+static IOTHUB_CONST char iothubi_security_agent[] = "urn:azureiot:Security:SecurityAgent:1";
+static IOTHUB_CONST char iothubi_security_encoding[] = "application/json";
+
 IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetAsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle)
 {
-    return iothubi_message_set_two(iotHubMessageHandle, IOTHUBI_PROPERTY_INTERFACE_ID, "urn:azureiot:Security:SecurityAgent:1",
-        IOTHUBI_PROPERTY_CONTENT_ENCODING, "application/json");
+    char agent[sizeof iothubi_security_agent], encoding[sizeof iothubi_security_encoding];
+    IOTHUB_CONST_COPY(agent, iothubi_security_agent, sizeof agent);
+    IOTHUB_CONST_COPY(encoding, iothubi_security_encoding, sizeof encoding);
+    return iothubi_message_set_two(iotHubMessageHandle, IOTHUBI_PROPERTY_INTERFACE_ID, agent, IOTHUBI_PROPERTY_CONTENT_ENCODING, encoding);
 }
 
 IOTHUB_DEF IOTHUB_BOOL IoTHubMessage_IsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle)
@@ -4546,7 +4594,7 @@ IOTHUBI_PRIVATE int iothubi_proxy_is_credential(const char *text, int colon)
 IOTHUBI_PRIVATE int iothubi_proxy_is_right(const HTTP_PROXY_OPTIONS *options)
 {
     if (options->host_address == NULL || *options->host_address == '\0' || options->port < 1
-        || (unsigned int)options->port > 65535u || (options->username == NULL) != (options->password == NULL)) {
+        || iothubi_is_over((unsigned int)options->port, 65535u) || (options->username == NULL) != (options->password == NULL)) {
         return 0;
     }
     return options->username == NULL
@@ -4591,6 +4639,7 @@ IOTHUBI_PRIVATE void iothubi_proxy_write_request(iothubi_writer *writer, const v
 {
     const IOTHUB_HTTP_PROXY *proxy = (const IOTHUB_HTTP_PROXY *)context;
     const char *user = proxy->options.username, *password = proxy->options.password;
+    unsigned char colon = ':';
     iothubi_base64 base64;
     IOTHUBI_WRITE_CONST(writer, iothubi_proxy_connect);
     iothubi_proxy_write_target(writer, proxy);
@@ -4600,7 +4649,7 @@ IOTHUBI_PRIVATE void iothubi_proxy_write_request(iothubi_writer *writer, const v
         IOTHUBI_WRITE_CONST(writer, iothubi_proxy_authorization);
         iothubi_base64_begin(&base64, writer);
         iothubi_base64_put(&base64, user, IOTHUB_STRLEN(user));
-        iothubi_base64_put(&base64, ":", 1);
+        iothubi_base64_put(&base64, &colon, 1);
         iothubi_base64_put(&base64, password, IOTHUB_STRLEN(password));
         iothubi_base64_end(&base64);
     }
@@ -7122,7 +7171,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     iothubi_entry entry;
     size_t at = 0;
     uint32_t size = source->write_sample != NULL ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
-    if (topic_size > IOTHUBI_MQTT_TOPIC_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
+    if (iothubi_is_over(topic_size, IOTHUBI_MQTT_TOPIC_MAXIMUM) || iothubi_is_over(message->body_size, IOTHUBI_HUB_MESSAGE_MAXIMUM)
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
     }
@@ -9057,9 +9106,9 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_status_callback(struct iothubi_
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit_s)
 {
-    IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    IOTHUB_CLIENT_RESULT result = (unsigned int)policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
+        iothubi_retry_choose(&client->retry, policy, iothubi_is_over(limit_s, 0x7FFFFFFFu) ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
@@ -9282,7 +9331,7 @@ enum {                                           /* in the order of the names */
 
 IOTHUBI_PRIVATE int iothubi_set_seconds(unsigned int *seconds, unsigned int value)
 {
-    if (value == 0 || value > IOTHUBI_SECONDS_MAXIMUM) {
+    if (value == 0 || iothubi_is_over(value, IOTHUBI_SECONDS_MAXIMUM)) {
         return 0;
     }
     *seconds = value;
@@ -9355,8 +9404,8 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     source.client = client;
     source.message = will;
     source.write_sample = NULL;
-    if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
-        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
+    if (client->state >= IOTHUBI_OPENING || iothubi_is_over(will->body_size, IOTHUBI_MQTT_FIELD_MAXIMUM)
+        || iothubi_is_over(iothubi_part_size(iothubi_mqtt_write_topic, &source), IOTHUBI_MQTT_TOPIC_MAXIMUM)) {
         return 0;
     }
     client->will = will;
@@ -9365,7 +9414,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
 
 IOTHUBI_PRIVATE int iothubi_set_lifetime(struct iothubi_client *client, size_t seconds)
 {
-    if (seconds < 5 || seconds > 0x7FFFFFFFu) {
+    if (seconds < 5 || iothubi_is_over(seconds, 0x7FFFFFFFu)) {
         return 0;
     }
     client->token_lifetime_s = (uint32_t)seconds;
@@ -9854,7 +9903,8 @@ IOTHUBI_PRIVATE void iothubi_twin_tell(const iothubi_twin_reader *reader, int pr
 /* The one who hears everything. */
 IOTHUBI_PRIVATE void iothubi_twin_tell_first(const struct iothubi_client *client, int state, const unsigned char *bytes, size_t size)
 {
-    iothubi_twin_reader reader = client->twin->readers[0];
+    iothubi_twin_reader reader;
+    reader = client->twin->readers[0];
     if (reader.callback != NULL) {               /* he may have gone while the body came */
         iothubi_twin_tell(&reader, client->twin->properties & 1, state, bytes, size);
     }
@@ -9866,8 +9916,9 @@ IOTHUBI_PRIVATE void iothubi_twin_tell_waiting(struct iothubi_client *client, co
     iothubi_twin *twin = client->twin;
     unsigned int n, i;
     for (n = twin->waiting; n != 0; --n) {
-        iothubi_twin_reader reader = twin->readers[1];
+        iothubi_twin_reader reader;
         unsigned int properties = twin->properties;
+        reader = twin->readers[1];
         twin->waiting = (unsigned char)(twin->waiting - 1);
         for (i = 1; i <= twin->waiting; ++i) {
             twin->readers[i] = twin->readers[i + 1u];
@@ -10539,7 +10590,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_dispose(struct iothubi_client *
     IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (int)disposition < 0 || disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
+    if (message == NULL || (unsigned int)disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);
@@ -10639,7 +10690,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_report(struct iothubi_client *clien
     if (!iothubi_have_twin(client)) {
         return IOTHUB_CLIENT_ERROR;
     }
-    if (size <= IOTHUBI_HUB_MESSAGE_MAXIMUM && size <= IOTHUBI_SIZE_MAXIMUM - remaining - 8u) {
+    if (!iothubi_is_over(size, IOTHUBI_HUB_MESSAGE_MAXIMUM) && size <= IOTHUBI_SIZE_MAXIMUM - remaining - 8u) {
         remaining += size;
         code = iothubi_mqtt_add_record(client, 1u + iothubi_mqtt_length_size(remaining) + remaining, IOTHUBI_RECORD_OF_REPORTED, &record, &missing);
     }

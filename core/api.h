@@ -400,9 +400,9 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_status_callback(struct iothubi_
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit_s)
 {
-    IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    IOTHUB_CLIENT_RESULT result = (unsigned int)policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
-        iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
+        iothubi_retry_choose(&client->retry, policy, iothubi_is_over(limit_s, 0x7FFFFFFFu) ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {
             iothubi_attempt(client);
         }
@@ -625,7 +625,7 @@ enum {                                           /* in the order of the names */
 
 IOTHUBI_PRIVATE int iothubi_set_seconds(unsigned int *seconds, unsigned int value)
 {
-    if (value == 0 || value > IOTHUBI_SECONDS_MAXIMUM) {
+    if (value == 0 || iothubi_is_over(value, IOTHUBI_SECONDS_MAXIMUM)) {
         return 0;
     }
     *seconds = value;
@@ -698,8 +698,8 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
     source.client = client;
     source.message = will;
     source.write_sample = NULL;
-    if (client->state >= IOTHUBI_OPENING || will->body_size > IOTHUBI_MQTT_FIELD_MAXIMUM
-        || iothubi_part_size(iothubi_mqtt_write_topic, &source) > IOTHUBI_MQTT_TOPIC_MAXIMUM) {
+    if (client->state >= IOTHUBI_OPENING || iothubi_is_over(will->body_size, IOTHUBI_MQTT_FIELD_MAXIMUM)
+        || iothubi_is_over(iothubi_part_size(iothubi_mqtt_write_topic, &source), IOTHUBI_MQTT_TOPIC_MAXIMUM)) {
         return 0;
     }
     client->will = will;
@@ -708,7 +708,7 @@ IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSA
 
 IOTHUBI_PRIVATE int iothubi_set_lifetime(struct iothubi_client *client, size_t seconds)
 {
-    if (seconds < 5 || seconds > 0x7FFFFFFFu) {
+    if (seconds < 5 || iothubi_is_over(seconds, 0x7FFFFFFFu)) {
         return 0;
     }
     client->token_lifetime_s = (uint32_t)seconds;

@@ -166,7 +166,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_dispose(struct iothubi_client *
     IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (int)disposition < 0 || disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
+    if (message == NULL || (unsigned int)disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);
@@ -266,7 +266,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_report(struct iothubi_client *clien
     if (!iothubi_have_twin(client)) {
         return IOTHUB_CLIENT_ERROR;
     }
-    if (size <= IOTHUBI_HUB_MESSAGE_MAXIMUM && size <= IOTHUBI_SIZE_MAXIMUM - remaining - 8u) {
+    if (!iothubi_is_over(size, IOTHUBI_HUB_MESSAGE_MAXIMUM) && size <= IOTHUBI_SIZE_MAXIMUM - remaining - 8u) {
         remaining += size;
         code = iothubi_mqtt_add_record(client, 1u + iothubi_mqtt_length_size(remaining) + remaining, IOTHUBI_RECORD_OF_REPORTED, &record, &missing);
     }

@@ -5,6 +5,12 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_BYTES_H)
 #define IOTHUBI_BYTES_H
 
+/* Is size over a limit that size_t may not even reach? A comparison with the constant itself is what compilers warn of there. */
+IOTHUBI_PRIVATE int iothubi_is_over(size_t size, uint32_t limit)
+{
+    return size > limit;
+}
+
 /* The encoded text is an endless line of bytes; the writer skips the first ones, keeps as many as it has room for and counts
    them all.  skip 0 and enough room: an ordinary buffer.  room 0: measures only.  skip > 0: a window, so that an encoder which
    is run again produces the bytes that a short write left over. */

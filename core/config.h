@@ -5,7 +5,9 @@
 #if defined(IOTHUB_IMPLEMENTATION) && !defined(IOTHUBI_CONFIG_H)
 #define IOTHUBI_CONFIG_H
 
+#if !defined(IOTHUB_MEMCPY) || !defined(IOTHUB_MEMMOVE) || !defined(IOTHUB_MEMSET) || !defined(IOTHUB_MEMCMP) || !defined(IOTHUB_STRLEN)
 #include <string.h>
+#endif
 
 #ifndef IOTHUB_TRANSPORT_MQTT
 #define IOTHUB_TRANSPORT_MQTT
@@ -81,7 +83,7 @@
    that the linker leaves out what is not used. */
 #define IOTHUBI_QUOTED(text) #text
 #define IOTHUBI_SECTION(line) ".progmem.data.iothub" IOTHUBI_QUOTED(line)
-#define IOTHUB_CONST const __attribute__((__progmem__, __section__(IOTHUBI_SECTION(__LINE__))))
+#define IOTHUB_CONST const __attribute__((__section__(IOTHUBI_SECTION(__LINE__))))
 #define IOTHUB_CONST_BYTE(at) pgm_read_byte(at)
 #define IOTHUB_CONST_COPY(to, from, size) memcpy_P(to, from, size)
 #else
@@ -92,11 +94,30 @@
 #endif
 #endif
 
+/* Gives the program a constant text. Where those lie in program memory, it is copied into the function's own IOTHUBI_SAY_ROOM, and stays
+   there until the next call. */
+#ifdef IOTHUBI_CONST_IS_PLAIN
+#define IOTHUBI_SAY_ROOM(size)
+#define IOTHUBI_SAY(text) return text
+#else
+#define IOTHUBI_SAY_ROOM(size) static char room[size]
+#define IOTHUBI_SAY(text) \
+    do { \
+        static IOTHUB_CONST char constant[sizeof(text) <= sizeof room ? (int)sizeof(text) : -1] = text; \
+        IOTHUB_CONST_COPY(room, constant, sizeof constant); \
+        return room; \
+    } while (0)
+#endif
+
 /* Private functions may be unused in a build that switches their caller off. */
 #if defined(__GNUC__) || defined(__clang__)
 #define IOTHUBI_PRIVATE static __attribute__((__unused__))
 /* Not inlined: with a pointer to its part of the client it is shorter on small machines than merged into its caller. */
+#ifndef __noinline__
 #define IOTHUBI_APART static __attribute__((__unused__, __noinline__))
+#else                                            /* dietlibc has a macro of this name */
+#define IOTHUBI_APART static __attribute__((__unused__, noinline))
+#endif
 #else
 #define IOTHUBI_PRIVATE static
 #define IOTHUBI_APART static

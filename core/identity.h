@@ -61,8 +61,9 @@ IOTHUBI_PRIVATE int iothubi_is_name(const iothubi_span *text, const char *marks,
 /* Takes ":port" off the end of a host name. False when it is no host name or the port is none. */
 IOTHUBI_PRIVATE int iothubi_split_host(iothubi_span *host, unsigned int *port)
 {
-    iothubi_span digits = *host;
+    iothubi_span digits;
     uint32_t number;
+    digits = *host;
     *port = 0;
     if (iothubi_split(&digits, ':', host)) {
         if (!iothubi_read_decimal(digits.at, digits.size, &number) || number - 1u >= 0xFFFFu) {
@@ -119,10 +120,11 @@ IOTHUBI_PRIVATE int iothubi_keep_key(iothubi_identity *identity, const iothubi_s
 /* Takes the value of a key. False when it is wrong; an empty one is: nobody writes that on purpose. */
 IOTHUBI_PRIVATE int iothubi_identity_take(iothubi_identity *identity, int key, const iothubi_span *value, iothubi_writer *writer)
 {
-    iothubi_span text = *value;
+    iothubi_span text;
     unsigned int port;
     uint32_t expiry;
     int good;
+    text = *value;
     switch (key) {
     case IOTHUBI_HOST_NAME:
     case IOTHUBI_GATEWAY_HOST_NAME:

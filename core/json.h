@@ -126,7 +126,7 @@ static IOTHUB_CONST char iothubi_json_words[] = "true\0false\0null\0";
 /* The next byte; -1 at the end. */
 IOTHUBI_PRIVATE int iothubi_json_peek(const iothubi_span *rest)
 {
-    return rest->size != 0 ? (unsigned char)*rest->at : -1;
+    return rest->size != 0 ? (int)(unsigned char)*rest->at : -1; /* the cast: SDCC would make a char of both */
 }
 
 /* The next byte, which is there, and moves on. */
@@ -279,7 +279,8 @@ IOTHUBI_APART int iothubi_json_value(iothubi_span *rest)
 /* Whether the text is one value and nothing more. */
 IOTHUBI_PRIVATE int iothubi_json_is_value(const iothubi_span *text)
 {
-    iothubi_span rest = *text;
+    iothubi_span rest;
+    rest = *text;
     if (!iothubi_json_value(&rest)) {
         return 0;
     }
@@ -348,7 +349,8 @@ IOTHUBI_PRIVATE uint32_t iothubi_json_hex(iothubi_span *rest)
 IOTHUBI_PRIVATE uint32_t iothubi_json_character(iothubi_span *rest)
 {
     uint32_t c = iothubi_json_hex(rest);
-    iothubi_span second = *rest;
+    iothubi_span second;
+    second = *rest;
     if (c >> 10 == 0xD800u >> 10 && iothubi_json_take(&second, '\\') && iothubi_json_take(&second, 'u')) {
         uint32_t low = iothubi_json_hex(&second);
         if (low >> 10 == 0xDC00u >> 10) {
@@ -378,7 +380,8 @@ IOTHUBI_PRIVATE void iothubi_json_write_utf8(iothubi_writer *writer, uint32_t c)
 /* What a name means that iothubi_json_member gave. */
 IOTHUBI_PRIVATE void iothubi_json_write_meaning(iothubi_writer *writer, const iothubi_span *name)
 {
-    iothubi_span rest = *name;
+    iothubi_span rest;
+    rest = *name;
     while (rest.size != 0) {
         int c = iothubi_json_next(&rest);
         if (c != '\\') {

@@ -142,9 +142,6 @@
 #define IOTHUB_SDK_VERSION "1.15.0" /* the azure-iot-sdk-c whose API this header follows */
 
 #include <stddef.h>
-#ifndef IOTHUB_NO_TIME_H
-#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
-#endif
 
 /* Types follow the headers that exist, never the language version, so that C89, C99 and C++ units of one program agree. */
 #if defined(__has_include)
@@ -153,6 +150,9 @@
 #endif
 #if !__has_include(<stdbool.h>) && !defined(IOTHUB_NO_STDBOOL_H)
 #define IOTHUB_NO_STDBOOL_H
+#endif
+#if !__has_include(<time.h>) && !defined(IOTHUB_NO_TIME_H)
+#define IOTHUB_NO_TIME_H
 #endif
 #endif
 
@@ -188,7 +188,9 @@ __extension__ typedef bool IOTHUB_BOOL;          /* bool, under a name that comp
 typedef bool IOTHUB_BOOL;
 #endif
 
-#ifdef IOTHUB_NO_TIME_H
+#ifndef IOTHUB_NO_TIME_H
+#include <time.h>                                /* time_t, for GetLastMessageReceiveTime alone */
+#else
 typedef uint32_t time_t;
 #endif
 
@@ -366,7 +368,8 @@ typedef struct IOTHUB_ERROR_TAG {
     IOTHUB_BOOL retryable;                       /* the client goes on by itself, or the same call may succeed later; true with NONE */
 } IOTHUB_ERROR;
 
-/* A short English sentence for an error; never NULL, static, without secrets. */
+/* A short English sentence for an error; never NULL, static, without secrets. (Where constant text lies in program memory, on an AVR,
+   it is a copy that stays until the next call; the same goes for each function of MU_ENUM_TO_STRING.) */
 IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error);
 
 #define IOTHUB_LOG_ERROR 0

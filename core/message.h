@@ -442,10 +442,15 @@ IOTHUB_DEF const IOTHUB_MESSAGE_DIAGNOSTIC_PROPERTY_DATA *IoTHubMessage_GetDiagn
     return &iotHubMessageHandle->diagnostic;
 }
 
+static IOTHUB_CONST char iothubi_security_agent[] = "urn:azureiot:Security:SecurityAgent:1";
+static IOTHUB_CONST char iothubi_security_encoding[] = "application/json";
+
 IOTHUB_DEF IOTHUB_MESSAGE_RESULT IoTHubMessage_SetAsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle)
 {
-    return iothubi_message_set_two(iotHubMessageHandle, IOTHUBI_PROPERTY_INTERFACE_ID, "urn:azureiot:Security:SecurityAgent:1",
-        IOTHUBI_PROPERTY_CONTENT_ENCODING, "application/json");
+    char agent[sizeof iothubi_security_agent], encoding[sizeof iothubi_security_encoding];
+    IOTHUB_CONST_COPY(agent, iothubi_security_agent, sizeof agent);
+    IOTHUB_CONST_COPY(encoding, iothubi_security_encoding, sizeof encoding);
+    return iothubi_message_set_two(iotHubMessageHandle, IOTHUBI_PROPERTY_INTERFACE_ID, agent, IOTHUBI_PROPERTY_CONTENT_ENCODING, encoding);
 }
 
 IOTHUB_DEF IOTHUB_BOOL IoTHubMessage_IsSecurityMessage(IOTHUB_MESSAGE_HANDLE iotHubMessageHandle)

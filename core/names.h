@@ -7,9 +7,10 @@
 #define IOTHUBI_NAMES(TYPE) \
     IOTHUB_DEF const char *MU_##TYPE##_ToString(TYPE value) \
     { \
+        IOTHUBI_SAY_ROOM(52); \
         switch (value) {
-#define IOTHUBI_NAME(value) case value: return #value;
-#define IOTHUBI_NAMES_END default: return "UNKNOWN"; } }
+#define IOTHUBI_NAME(value) case value: IOTHUBI_SAY(#value);
+#define IOTHUBI_NAMES_END default: IOTHUBI_SAY("UNKNOWN"); } }
 
 IOTHUBI_NAMES(IOTHUB_CLIENT_RESULT)
     IOTHUBI_NAME(IOTHUB_CLIENT_OK) IOTHUBI_NAME(IOTHUB_CLIENT_INVALID_ARG) IOTHUBI_NAME(IOTHUB_CLIENT_ERROR)

@@ -21,6 +21,11 @@ static void end(void)
     sleep_mode();
 }
 
+#elif defined(VECTORS_BOARD)
+
+void put(int c);                                 /* in the board's own file, see tests/toolchains/boards */
+void end(void);
+
 #else
 
 #include <stdio.h>
@@ -89,7 +94,7 @@ static int passes(int holds, const char *what, int line)
         put(IOTHUB_CONST_BYTE(what));
     }
     put_text("\n  row      ");
-    put_number(row);
+    put_number((unsigned long)row);
     put_bytes("\n  about    ", (const unsigned char *)subject, IOTHUB_STRLEN(subject));
     return 0;
 }

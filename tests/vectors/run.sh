@@ -39,7 +39,7 @@ fi
 target i386 "" gcc -m32 -O2
 target powerpc qemu-ppc-static powerpc-linux-gnu-gcc -O2 -static
 target s390x qemu-s390x-static s390x-linux-gnu-gcc -O2 -static
-# 16 KB of RAM, of which the vectors leave 4 for the stack. Some limits of the client lie above what 16 bits can hold.
-target avr "simavr -m atmega1284p -f 20000000" avr-gcc -mmcu=atmega1284p -Os -Wno-type-limits -Wl,--defsym=__DATA_REGION_LENGTH__=12288
+# 16 KB of RAM, of which the vectors leave 4 for the stack.
+target avr "simavr -m atmega1284p -f 20000000" avr-gcc -mmcu=atmega1284p -Os -Wl,--defsym=__DATA_REGION_LENGTH__=12288
 
 echo done

@@ -38,7 +38,7 @@ IOTHUBI_PRIVATE int iothubi_proxy_is_credential(const char *text, int colon)
 IOTHUBI_PRIVATE int iothubi_proxy_is_right(const HTTP_PROXY_OPTIONS *options)
 {
     if (options->host_address == NULL || *options->host_address == '\0' || options->port < 1
-        || (unsigned int)options->port > 65535u || (options->username == NULL) != (options->password == NULL)) {
+        || iothubi_is_over((unsigned int)options->port, 65535u) || (options->username == NULL) != (options->password == NULL)) {
         return 0;
     }
     return options->username == NULL
@@ -83,6 +83,7 @@ IOTHUBI_PRIVATE void iothubi_proxy_write_request(iothubi_writer *writer, const v
 {
     const IOTHUB_HTTP_PROXY *proxy = (const IOTHUB_HTTP_PROXY *)context;
     const char *user = proxy->options.username, *password = proxy->options.password;
+    unsigned char colon = ':';
     iothubi_base64 base64;
     IOTHUBI_WRITE_CONST(writer, iothubi_proxy_connect);
     iothubi_proxy_write_target(writer, proxy);
@@ -92,7 +93,7 @@ IOTHUBI_PRIVATE void iothubi_proxy_write_request(iothubi_writer *writer, const v
         IOTHUBI_WRITE_CONST(writer, iothubi_proxy_authorization);
         iothubi_base64_begin(&base64, writer);
         iothubi_base64_put(&base64, user, IOTHUB_STRLEN(user));
-        iothubi_base64_put(&base64, ":", 1);
+        iothubi_base64_put(&base64, &colon, 1);
         iothubi_base64_put(&base64, password, IOTHUB_STRLEN(password));
         iothubi_base64_end(&base64);
     }

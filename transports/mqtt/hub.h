@@ -156,7 +156,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
     iothubi_entry entry;
     size_t at = 0;
     uint32_t size = source->write_sample != NULL ? sizeof source->sampled_id + sizeof "creationtimeutc=4294967295" : 0;
-    if (topic_size > IOTHUBI_MQTT_TOPIC_MAXIMUM || message->body_size > IOTHUBI_HUB_MESSAGE_MAXIMUM
+    if (iothubi_is_over(topic_size, IOTHUBI_MQTT_TOPIC_MAXIMUM) || iothubi_is_over(message->body_size, IOTHUBI_HUB_MESSAGE_MAXIMUM)
         || message->body_size > IOTHUBI_SIZE_MAXIMUM - topic_size - 16u) {
         return 1;
     }

@@ -25,7 +25,8 @@ IOTHUBI_PRIVATE void iothubi_twin_tell(const iothubi_twin_reader *reader, int pr
 /* The one who hears everything. */
 IOTHUBI_PRIVATE void iothubi_twin_tell_first(const struct iothubi_client *client, int state, const unsigned char *bytes, size_t size)
 {
-    iothubi_twin_reader reader = client->twin->readers[0];
+    iothubi_twin_reader reader;
+    reader = client->twin->readers[0];
     if (reader.callback != NULL) {               /* he may have gone while the body came */
         iothubi_twin_tell(&reader, client->twin->properties & 1, state, bytes, size);
     }
@@ -37,8 +38,9 @@ IOTHUBI_PRIVATE void iothubi_twin_tell_waiting(struct iothubi_client *client, co
     iothubi_twin *twin = client->twin;
     unsigned int n, i;
     for (n = twin->waiting; n != 0; --n) {
-        iothubi_twin_reader reader = twin->readers[1];
+        iothubi_twin_reader reader;
         unsigned int properties = twin->properties;
+        reader = twin->readers[1];
         twin->waiting = (unsigned char)(twin->waiting - 1);
         for (i = 1; i <= twin->waiting; ++i) {
             twin->readers[i] = twin->readers[i + 1u];
