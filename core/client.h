@@ -26,7 +26,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
     if (client->state >= IOTHUBI_CONNECTING) {
         client->transport->lost(client);
         /* messages on their way are queued again: look at their age anew, if there can be one */
-        client->expiring = client->extras != NULL && client->outbox.count != 0;
+        client->expiring = IOTHUBI_OPTION(client, extras) != 0 && client->outbox.count != 0;
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
@@ -86,7 +86,7 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
     if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
         client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
     }
-    if (client->poison_limit != 0 && client->outbox.in_flight == 1) {
+    if (IOTHUBI_OPTION(client, poison_limit) != 0 && client->outbox.in_flight == 1) {
         client->extras->suspect(client);
     }
 }
@@ -334,7 +334,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
-    if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
+    if (IOTHUBI_OPTION(client, expiring)) {                      /* first: of several that are due the first one counts, and this one has no ifs */
         uint32_t left = client->expiry_tick - timer->now;
         iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
     }
@@ -542,7 +542,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
+    unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
     IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);
@@ -558,10 +558,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
-    if (client->message_timeout_ms != 0) {
+    if (IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         client->extras->age(client, record);
     }
-    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;

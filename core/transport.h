@@ -203,6 +203,13 @@ struct iothubi_client {
 #endif
 };
 
+/* A field that only options set. Without them it is what it was from the start: off. */
+#ifndef IOTHUB_NO_OPTIONS
+#define IOTHUBI_OPTION(client, field) ((client)->field)
+#else
+#define IOTHUBI_OPTION(client, field) 0
+#endif
+
 #ifndef IOTHUB_NO_STATISTICS
 #define IOTHUBI_COUNT(client, counter, number) ((client)->counters.counter += (uint32_t)(number))
 #else
