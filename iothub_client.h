@@ -6835,11 +6835,18 @@ struct iothubi_client {
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
+/* What a creator is told: the port, and a filter over the stream, if the transport wants one. */
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
-    /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
+    /* bytes of the filter, which lies behind the client's struct; and it begins there; 0, NULL: none */
     size_t filter_size;
     const IOTHUB_IO *(*wrap)(struct iothubi_client *client);
+};
+
+/* All transports that there are speak MQTT: compilers see whom the client calls. */
+#define IOTHUBI_VERBS (&iothubi_mqtt_verbs)
+
+typedef struct iothubi_verbs_tag {
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -6858,7 +6865,7 @@ struct TRANSPORT_PROVIDER_TAG {
     int (*leave)(struct iothubi_client *client, int at_once);
     /* the connection is gone: what was on its way is queued again */
     void (*lost)(struct iothubi_client *client);
-};
+} iothubi_verbs;
 
 /* ---- services for transports ---- */
 
@@ -7559,10 +7566,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    0,
-    NULL,
+static const iothubi_verbs iothubi_mqtt_verbs = {
     iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
@@ -7574,6 +7578,8 @@ static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     iothubi_mqtt_leave,
     iothubi_mqtt_lost
 };
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -7592,17 +7598,7 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
     IOTHUBI_WEBSOCKET_PORT,
     sizeof(struct iothubi_websocket),
-    iothubi_mqtt_websocket,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
+    iothubi_mqtt_websocket
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
@@ -8134,7 +8130,7 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
         client->io->close(client->io->context);
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->lost(client);
+        IOTHUBI_VERBS->lost(client);
         /* messages on their way are queued again: look at their age anew, if there can be one */
         client->expiring = IOTHUBI_OPTION(client, extras) != 0 && client->outbox.count != 0;
         client->expiry_tick = client->now;
@@ -8363,7 +8359,7 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);
     } else if (result > 0) {
         iothubi_enter(client, IOTHUBI_CONNECTING);
-        client->transport->start(client);
+        IOTHUBI_VERBS->start(client);
     } else if (io->error != NULL) {
         int layer = io->error(io->context, &raw);
         if (layer == IOTHUB_LAYER_TIME || layer == IOTHUB_LAYER_ENTROPY) {
@@ -8400,7 +8396,7 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
         }
         client->heard = 1;
         IOTHUBI_COUNT(client, bytes_read, size);
-        client->transport->input(client, client->inbox, size);
+        IOTHUBI_VERBS->input(client, client->inbox, size);
     }
     client->busy = !client->broken;              /* there may be more to read */
 }
@@ -8421,7 +8417,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     int i;
     client->blocked = 0;
     for (i = 0; i < IOTHUB_WORK_WRITES; ++i) {
-        size_t size = client->transport->output(client, &bytes), taken;
+        size_t size = IOTHUBI_VERBS->output(client, &bytes), taken;
         if (size == 0) {
             break;
         }
@@ -8432,7 +8428,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
         }
         client->unpushed = 1;
         IOTHUBI_COUNT(client, bytes_written, taken);
-        client->transport->taken(client, taken);
+        IOTHUBI_VERBS->taken(client, taken);
     }
     if (i == IOTHUB_WORK_WRITES) {
         client->busy = 1;
@@ -8462,7 +8458,7 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         break;
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->timers(client, timer);
+        IOTHUBI_VERBS->timers(client, timer);
     }
 }
 
@@ -8487,7 +8483,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_renewal_left(const struct iothubi_client *clien
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_DRAINING);
-    client->transport->leave(client, 0);
+    IOTHUBI_VERBS->leave(client, 0);
 }
 
 IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
@@ -8503,7 +8499,7 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
         break;
     default:
-        client->transport->due(client, what);
+        IOTHUBI_VERBS->due(client, what);
         break;
     }
 }
@@ -8568,9 +8564,9 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
 {
     int over = client->now - client->state_tick >= IOTHUBI_DRAIN_S * 1000u;
-    client->transport->leave(client, over);
+    IOTHUBI_VERBS->leave(client, over);
     iothubi_transmit(client);
-    if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
+    if (!client->broken && (over || (IOTHUBI_VERBS->leave(client, 0) && !client->unpushed))) {
         iothubi_left(client);
     }
 }
@@ -8653,13 +8649,13 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     iothubi_record *record;
     size_t missing;
     unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
-    IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
+    IOTHUB_CODE code = IOTHUBI_VERBS->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);
         if (made < 0) {
             return IOTHUB_CLIENT_OK;
         }
-        code = made ? client->transport->add(client, message, kind, &record, &missing) : code;
+        code = made ? IOTHUBI_VERBS->add(client, message, kind, &record, &missing) : code;
     }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
@@ -8914,7 +8910,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accept(client);
+        code = IOTHUBI_VERBS->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
@@ -8969,7 +8965,7 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     struct iothubi_client **link = &iothubi_clients;
     client->working = 1;
     if (client->state >= IOTHUBI_READY) {
-        client->transport->leave(client, 1);
+        IOTHUBI_VERBS->leave(client, 1);
         iothubi_transmit(client);
     }
     iothubi_disconnect(client);
@@ -9082,7 +9078,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_status_callback(struct iothubi_
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit_s)
 {
-    IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    IOTHUB_CLIENT_RESULT result = (unsigned int)policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
         iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {
@@ -10574,7 +10570,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_dispose(struct iothubi_client *
     IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (int)disposition < 0 || disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
+    if (message == NULL || (unsigned int)disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);

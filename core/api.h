@@ -232,7 +232,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accept(client);
+        code = IOTHUBI_VERBS->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
@@ -287,7 +287,7 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     struct iothubi_client **link = &iothubi_clients;
     client->working = 1;
     if (client->state >= IOTHUBI_READY) {
-        client->transport->leave(client, 1);
+        IOTHUBI_VERBS->leave(client, 1);
         iothubi_transmit(client);
     }
     iothubi_disconnect(client);
@@ -400,7 +400,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_status_callback(struct iothubi_
 
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_set_retry(struct iothubi_client *client, IOTHUB_CLIENT_RETRY_POLICY policy, size_t limit_s)
 {
-    IOTHUB_CLIENT_RESULT result = (int)policy >= 0 && policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
+    IOTHUB_CLIENT_RESULT result = (unsigned int)policy <= IOTHUB_CLIENT_RETRY_RANDOM ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
         iothubi_retry_choose(&client->retry, policy, limit_s > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)limit_s);
         if (client->state == IOTHUBI_GAVE_UP) {

@@ -166,7 +166,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_dispose(struct iothubi_client *
     IOTHUBMESSAGE_DISPOSITION_RESULT disposition)
 {
     IOTHUB_CLIENT_RESULT result;
-    if (message == NULL || (int)disposition < 0 || disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
+    if (message == NULL || (unsigned int)disposition >= IOTHUBMESSAGE_ASYNC_ACK) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
     result = iothubi_call(client);

@@ -575,10 +575,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    0,
-    NULL,
+static const iothubi_verbs iothubi_mqtt_verbs = {
     iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
@@ -590,6 +587,8 @@ static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     iothubi_mqtt_leave,
     iothubi_mqtt_lost
 };
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -608,17 +607,7 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
     IOTHUBI_WEBSOCKET_PORT,
     sizeof(struct iothubi_websocket),
-    iothubi_mqtt_websocket,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
+    iothubi_mqtt_websocket
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
