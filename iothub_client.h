@@ -124,6 +124,7 @@
        IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
        IOTHUB_NO_C2D, IOTHUB_NO_TWIN, IOTHUB_NO_METHODS    without the feature: its calls answer ERROR, and its state takes no room
        IOTHUB_NO_PROPERTIES        leaves the serializers and the deserializer of Plug and Play out
+       IOTHUB_NO_OPTIONS           SetOption knows the port's options only; all others stay at their defaults
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_FREE(pointer)        for method answers that the callback has from malloc; default: nothing
        IOTHUB_NO_TIME_H            no time.h: time_t is uint32_t
@@ -2655,10 +2656,11 @@ typedef struct iothubi_entry_tag {
 /* Reads the entry at *at and moves *at behind it. False at the end. */
 IOTHUBI_PRIVATE int iothubi_map_next(const struct MAP_HANDLE_DATA_TAG *map, size_t *at, iothubi_entry *entry)
 {
-    const char *text = (const char *)map->bytes + *at;
+    const char *text;
     if (*at >= map->used) {
         return 0;
     }
+    text = (const char *)map->bytes + *at;
     entry->tag = (unsigned char)*text++;
     entry->name = NULL;
     entry->name_size = 0;
@@ -3702,6 +3704,16 @@ typedef struct iothubi_outbox_tag {
     unsigned int first_id;                       /* packet id of the oldest record */
     unsigned int in_flight;                      /* offered or sent on this connection, acknowledgement expected */
 } iothubi_outbox;
+
+IOTHUBI_PRIVATE int iothubi_is_reported(const iothubi_record *record)
+{
+#ifndef IOTHUB_NO_TWIN
+    return record->kind == IOTHUBI_RECORD_OF_REPORTED;
+#else
+    (void)record;
+    return 0;
+#endif
+}
 
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_default_slots(size_t size)
 {
@@ -5709,7 +5721,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iot
 /* May this record be sent? */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
 {
-    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && record->kind == IOTHUBI_RECORD_OF_REPORTED);
+    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && iothubi_is_reported(record));
 }
 
 /* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. A body
@@ -5742,7 +5754,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             size -= sizeof(iothubi_kept);
             break;
         }
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        if (iothubi_is_reported(record)) {
             session->reported_waits = 1;         /* one at a time */
         }
     }
@@ -5863,7 +5875,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         return NULL;
     }
     record = iothubi_outbox_record(outbox, index);
-    if (record->state != IOTHUBI_RECORD_SENT || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+    if (record->state != IOTHUBI_RECORD_SENT || iothubi_is_reported(record)) {
         return NULL;
     }
     outbox->in_flight -= 1;
@@ -5908,7 +5920,7 @@ IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *sessi
         iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
     if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT
-        && outbox->records[outbox->first].kind != IOTHUBI_RECORD_OF_REPORTED) {
+        && !iothubi_is_reported(&outbox->records[outbox->first])) {
         iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
             (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
@@ -6858,6 +6870,13 @@ struct iothubi_client {
 #endif
 };
 
+/* A field that only options set. Without them it is what it was from the start: off. */
+#ifndef IOTHUB_NO_OPTIONS
+#define IOTHUBI_OPTION(client, field) ((client)->field)
+#else
+#define IOTHUBI_OPTION(client, field) 0
+#endif
+
 #ifndef IOTHUB_NO_STATISTICS
 #define IOTHUBI_COUNT(client, counter, number) ((client)->counters.counter += (uint32_t)(number))
 #else
@@ -6866,11 +6885,18 @@ struct iothubi_client {
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
+/* What a creator is told: the port, and a filter over the stream, if the transport wants one. */
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
-    /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
+    /* bytes of the filter, which lies behind the client's struct; and it begins there; 0, NULL: none */
     size_t filter_size;
     const IOTHUB_IO *(*wrap)(struct iothubi_client *client);
+};
+
+/* All transports that there are speak MQTT: compilers see whom the client calls. */
+#define IOTHUBI_VERBS (&iothubi_mqtt_verbs)
+
+typedef struct iothubi_verbs_tag {
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -6889,7 +6915,7 @@ struct TRANSPORT_PROVIDER_TAG {
     int (*leave)(struct iothubi_client *client, int at_once);
     /* the connection is gone: what was on its way is queued again */
     void (*lost)(struct iothubi_client *client);
-};
+} iothubi_verbs;
 
 /* ---- services for transports ---- */
 
@@ -7037,6 +7063,13 @@ typedef struct iothubi_receiver_tag {
     /* a record that is no telemetry ends with this status; NULL: Destroy ends everything else */
     void (*end)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_receiver;
+
+/* NULL: nothing was ever asked for. Where nothing can be, compilers see it. */
+#if !defined(IOTHUB_NO_C2D) || !defined(IOTHUB_NO_TWIN) || !defined(IOTHUB_NO_METHODS)
+#define IOTHUBI_RECEIVER(client) ((client)->receiver)
+#else
+#define IOTHUBI_RECEIVER(client) ((const iothubi_receiver *)NULL)
+#endif
 
 /* A message on its way into a topic: the bag is written more than once. */
 typedef struct iothubi_mqtt_event_source_tag {
@@ -7223,7 +7256,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     source.client = client;
     source.message = message;
     source.write_sample = NULL;
-    if (client->sampling_percentage != 0) {
+    if (IOTHUBI_OPTION(client, sampling_percentage) != 0) {
         client->extras->sample(client, &source);
     }
     topic_size = client->mqtt.topic_start + iothubi_part_size(iothubi_mqtt_write_bag, &source);
@@ -7287,7 +7320,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
-    if (client->extras != NULL) {
+    if (IOTHUBI_OPTION(client, extras) != 0) {
         client->extras->write_user_name_end(writer, client);
     }
 }
@@ -7360,10 +7393,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_start(struct iothubi_client *client)
     if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)) {
         flags |= IOTHUBI_MQTT_PASSWORD;
     }
-    if (client->mqtt_options.clean_session) {
+    if (IOTHUBI_OPTION(client, mqtt_options.clean_session)) {
         flags |= IOTHUBI_MQTT_CLEAN_SESSION;
     }
-    if (client->will != NULL) {
+    if (IOTHUBI_OPTION(client, will) != 0) {
         flags |= IOTHUBI_MQTT_WILL | IOTHUBI_MQTT_WILL_QOS1;
     }
     iothubi_mqtt_session_start(&client->mqtt, &client->mqtt_options, flags, client->now);
@@ -7431,8 +7464,8 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
         break;
     default:
-        if (client->receiver != NULL) {
-            client->receiver->receive(client, event, end - client->mqtt.parser.chunk_size);
+        if (IOTHUBI_RECEIVER(client) != NULL) {
+            IOTHUBI_RECEIVER(client)->receive(client, event, end - client->mqtt.parser.chunk_size);
         } else {
             iothubi_mqtt_ignore(client, event);
         }
@@ -7469,7 +7502,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    size_t window = client->receiver == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
+    size_t window = IOTHUBI_RECEIVER(client) == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
     iothubi_writer writer;
     *bytes = client->inbox;
     iothubi_write_begin(&writer, client->inbox, session->part, window);
@@ -7484,7 +7517,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client
         iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
         break;
     default:
-        client->receiver->compose(&writer, client);
+        IOTHUBI_RECEIVER(client)->compose(&writer, client);
         break;
     }
     return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
@@ -7495,8 +7528,8 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const 
 {
     iothubi_mqtt_session *session = &client->mqtt;
     int wanted = IOTHUBI_MQTT_OUT_NOTHING;
-    if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
-        wanted = client->receiver->choose(client);
+    if (IOTHUBI_RECEIVER(client) != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
+        wanted = IOTHUBI_RECEIVER(client)->choose(client);
     }
     switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
     case IOTHUBI_MQTT_OUT_NOTHING:
@@ -7517,9 +7550,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
     int out = client->mqtt.out;
     size_t left = size;
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        if (iothubi_is_reported(record)) {
             record->cuts = 1;                    /* it was sent once */
-            client->receiver->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            IOTHUBI_RECEIVER(client)->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
             continue;
         }
         IOTHUBI_COUNT(client, sent, 1);
@@ -7530,15 +7563,15 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
         }
     }
     if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
-        client->receiver->written(client, out, size);
+        IOTHUBI_RECEIVER(client)->written(client, out, size);
     }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
-    if (client->receiver != NULL && client->mqtt.connected) {
-        client->receiver->deadlines(client, timer);
+    if (IOTHUBI_RECEIVER(client) != NULL && client->mqtt.connected) {
+        IOTHUBI_RECEIVER(client)->deadlines(client, timer);
     }
 }
 
@@ -7551,7 +7584,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what > IOTHUBI_DUE_RETRY) {
-        client->receiver->fell_due(client, what);
+        IOTHUBI_RECEIVER(client)->fell_due(client, what);
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
@@ -7568,8 +7601,8 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
-            && client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
+        && (IOTHUBI_RECEIVER(client) == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
+            && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -7578,15 +7611,12 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
 IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
-    if (client->receiver != NULL) {
-        client->receiver->cut(client);
+    if (IOTHUBI_RECEIVER(client) != NULL) {
+        IOTHUBI_RECEIVER(client)->cut(client);
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    0,
-    NULL,
+static const iothubi_verbs iothubi_mqtt_verbs = {
     iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
@@ -7598,6 +7628,8 @@ static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     iothubi_mqtt_leave,
     iothubi_mqtt_lost
 };
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -7616,17 +7648,7 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
     IOTHUBI_WEBSOCKET_PORT,
     sizeof(struct iothubi_websocket),
-    iothubi_mqtt_websocket,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
+    iothubi_mqtt_websocket
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);
@@ -8158,9 +8180,9 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
         client->io->close(client->io->context);
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->lost(client);
+        IOTHUBI_VERBS->lost(client);
         /* messages on their way are queued again: look at their age anew, if there can be one */
-        client->expiring = client->extras != NULL && client->outbox.count != 0;
+        client->expiring = IOTHUBI_OPTION(client, extras) != 0 && client->outbox.count != 0;
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
@@ -8220,7 +8242,7 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
     if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
         client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
     }
-    if (client->poison_limit != 0 && client->outbox.in_flight == 1) {
+    if (IOTHUBI_OPTION(client, poison_limit) != 0 && client->outbox.in_flight == 1) {
         client->extras->suspect(client);
     }
 }
@@ -8387,7 +8409,7 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);
     } else if (result > 0) {
         iothubi_enter(client, IOTHUBI_CONNECTING);
-        client->transport->start(client);
+        IOTHUBI_VERBS->start(client);
     } else if (io->error != NULL) {
         int layer = io->error(io->context, &raw);
         if (layer == IOTHUB_LAYER_TIME || layer == IOTHUB_LAYER_ENTROPY) {
@@ -8424,7 +8446,7 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
         }
         client->heard = 1;
         IOTHUBI_COUNT(client, bytes_read, size);
-        client->transport->input(client, client->inbox, size);
+        IOTHUBI_VERBS->input(client, client->inbox, size);
     }
     client->busy = !client->broken;              /* there may be more to read */
 }
@@ -8445,7 +8467,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     int i;
     client->blocked = 0;
     for (i = 0; i < IOTHUB_WORK_WRITES; ++i) {
-        size_t size = client->transport->output(client, &bytes), taken;
+        size_t size = IOTHUBI_VERBS->output(client, &bytes), taken;
         if (size == 0) {
             break;
         }
@@ -8456,7 +8478,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
         }
         client->unpushed = 1;
         IOTHUBI_COUNT(client, bytes_written, taken);
-        client->transport->taken(client, taken);
+        IOTHUBI_VERBS->taken(client, taken);
     }
     if (i == IOTHUB_WORK_WRITES) {
         client->busy = 1;
@@ -8468,7 +8490,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
-    if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
+    if (IOTHUBI_OPTION(client, expiring)) {                      /* first: of several that are due the first one counts, and this one has no ifs */
         uint32_t left = client->expiry_tick - timer->now;
         iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
     }
@@ -8486,7 +8508,7 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         break;
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->timers(client, timer);
+        IOTHUBI_VERBS->timers(client, timer);
     }
 }
 
@@ -8511,7 +8533,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_renewal_left(const struct iothubi_client *clien
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_DRAINING);
-    client->transport->leave(client, 0);
+    IOTHUBI_VERBS->leave(client, 0);
 }
 
 IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
@@ -8527,7 +8549,7 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
         break;
     default:
-        client->transport->due(client, what);
+        IOTHUBI_VERBS->due(client, what);
         break;
     }
 }
@@ -8592,9 +8614,9 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
 {
     int over = client->now - client->state_tick >= IOTHUBI_DRAIN_S * 1000u;
-    client->transport->leave(client, over);
+    IOTHUBI_VERBS->leave(client, over);
     iothubi_transmit(client);
-    if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
+    if (!client->broken && (over || (IOTHUBI_VERBS->leave(client, 0) && !client->unpushed))) {
         iothubi_left(client);
     }
 }
@@ -8676,14 +8698,14 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
-    IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
+    unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
+    IOTHUB_CODE code = IOTHUBI_VERBS->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);
         if (made < 0) {
             return IOTHUB_CLIENT_OK;
         }
-        code = made ? client->transport->add(client, message, kind, &record, &missing) : code;
+        code = made ? IOTHUBI_VERBS->add(client, message, kind, &record, &missing) : code;
     }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
@@ -8692,10 +8714,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
-    if (client->message_timeout_ms != 0) {
+    if (IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         client->extras->age(client, record);
     }
-    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;
@@ -8938,7 +8960,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accept(client);
+        code = IOTHUBI_VERBS->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
@@ -8993,21 +9015,21 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     struct iothubi_client **link = &iothubi_clients;
     client->working = 1;
     if (client->state >= IOTHUBI_READY) {
-        client->transport->leave(client, 1);
+        IOTHUBI_VERBS->leave(client, 1);
         iothubi_transmit(client);
     }
     iothubi_disconnect(client);
     client->state = IOTHUBI_STOPPED;
     while (client->outbox.count != 0) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-            client->receiver->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+        if (iothubi_is_reported(record)) {
+            IOTHUBI_RECEIVER(client)->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
         } else {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
         }
     }
-    if (client->receiver != NULL) {
-        client->receiver->end(client, NULL, 0);
+    if (IOTHUBI_RECEIVER(client) != NULL) {
+        IOTHUBI_RECEIVER(client)->end(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;
@@ -9077,7 +9099,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_messages_waiting(const struct iothubi_clien
     unsigned int waiting = 0, i;
     for (i = 0; i < client->outbox.count; ++i) {
         const iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
-        waiting += record->state != IOTHUBI_RECORD_DONE && record->kind != IOTHUBI_RECORD_OF_REPORTED;
+        waiting += record->state != IOTHUBI_RECORD_DONE && !iothubi_is_reported(record);
     }
     return waiting;
 }
@@ -9185,7 +9207,40 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     return result;
 }
 
-/* ---- what some options bring along ---- */
+/* ---- options ---- */
+
+/* A name that the client does not know, or only guards, is the port's. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
+{
+    const IOTHUB_IO *io = client->io;
+    int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
+    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
+        : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
+}
+
+/* What a connection was given when this state was reached changes with the next one only: ask for that. */
+IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
+{
+    if (changed && client->state >= given) {
+        client->reconnect = IOTHUBI_RECONNECT_OPTION;
+        iothubi_wake(client);
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
+{
+    uint32_t expiry;
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
+        return 0;
+    }
+    client->token = token;
+    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
+}
+
+#ifndef IOTHUB_NO_OPTIONS
+
+/* What some of them bring along. */
 
 /* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
 IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
@@ -9234,7 +9289,7 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 {
     unsigned int index = 0;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    while (record->kind == IOTHUBI_RECORD_OF_REPORTED) { /* in_flight says that there is another */
+    while (iothubi_is_reported(record)) { /* in_flight says that there is another */
         record = iothubi_outbox_record(&client->outbox, ++index);
     }
     if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
@@ -9252,7 +9307,7 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
     unsigned char policy = client->outbox_policy, working = client->working;
-    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || iothubi_is_reported(record))) {
         return 0;                                /* it is on its way */
     }
     IOTHUBI_COUNT(client, dropped, 1);
@@ -9305,7 +9360,7 @@ static const iothubi_extras iothubi_option_extras = {
     iothubi_mqtt_write_will
 };
 
-/* ---- options ---- */
+/* The others. */
 
 static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_MESSAGE_TIMEOUT "\0" OPTION_PRODUCT_INFO "\0" OPTION_MODEL_ID "\0" OPTION_RETRY_INTERVAL_SEC "\0"
@@ -9361,16 +9416,6 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
     return 1;
 }
 
-/* What a connection was given when this state was reached changes with the next one only: ask for that. */
-IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
-{
-    if (changed && client->state >= given) {
-        client->reconnect = IOTHUBI_RECONNECT_OPTION;
-        iothubi_wake(client);
-    }
-    return 1;
-}
-
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
     int changed = (int)client->mqtt_options.keep_alive_s != seconds;
@@ -9386,16 +9431,6 @@ IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int
     int changed = client->mqtt_options.clean_session != clean;
     client->mqtt_options.clean_session = clean != 0;
     return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
-}
-
-IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
-{
-    uint32_t expiry;
-    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
-        return 0;
-    }
-    client->token = token;
-    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE will)
@@ -9471,15 +9506,6 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
     return 1;
 }
 
-/* A name that the client does not know, or only guards, is the port's. */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
-{
-    const IOTHUB_IO *io = client->io;
-    int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
-    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
-        : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
-}
-
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
 {
     iothubi_mqtt_options *mqtt = &client->mqtt_options;
@@ -9531,11 +9557,17 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     return taken ? IOTHUB_CLIENT_OK : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
 }
 
+#endif
+
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *client, const char *name, const void *value)
 {
     IOTHUB_CLIENT_RESULT result = name != NULL && value != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_OPTIONS
         result = iothubi_set_option(client, name, value);
+#else
+        result = iothubi_set_port_option(client, name, value);
+#endif
         client->busy = 1;                        /* a deadline may be nearer now */
         IOTHUB_UNLOCK();
     }
@@ -9791,7 +9823,7 @@ IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
     iothubi_held *held;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_mqtt_skipped(client, IOTHUB_CODE_MESSAGE_SKIPPED);
-        if (client->oversize_limit != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
+        if (IOTHUBI_OPTION(client, oversize_limit) != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
             iothubi_owed_add(client->mailbox, id);
             iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
         }
@@ -10000,7 +10032,7 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
     unsigned int index = request <= IOTHUBI_OUTBOX_ID_LAST ? iothubi_outbox_index(&client->outbox, (unsigned int)request) : client->outbox.count;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, index < client->outbox.count ? index : 0);
     int status = (int)client->inbound.status;
-    if (index >= client->outbox.count || record->kind != IOTHUBI_RECORD_OF_REPORTED || record->state != IOTHUBI_RECORD_SENT) {
+    if (index >= client->outbox.count || !iothubi_is_reported(record) || record->state != IOTHUBI_RECORD_SENT) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
     }
@@ -10138,7 +10170,7 @@ IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
     unsigned int i;
     for (i = 0; i < client->outbox.count; ++i) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED && record->state == IOTHUBI_RECORD_SENT) {
+        if (iothubi_is_reported(record) && record->state == IOTHUBI_RECORD_SENT) {
             iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER, 0);
             iothubi_twin_confirm(client, record, IOTHUBI_STATUS_NO_ANSWER);
             return;

@@ -232,7 +232,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_create(iothubi_reader reader, con
         code = IOTHUB_CODE_PLATFORM_MISSING;
     }
     if (code == IOTHUB_CODE_NONE) {
-        code = transport->accept(client);
+        code = IOTHUBI_VERBS->accept(client);
     }
     if (code == IOTHUB_CODE_NONE) {
         iothubi_start_life(client, transport, platform);
@@ -287,21 +287,21 @@ IOTHUBI_PRIVATE void iothubi_end(struct iothubi_client *client)
     struct iothubi_client **link = &iothubi_clients;
     client->working = 1;
     if (client->state >= IOTHUBI_READY) {
-        client->transport->leave(client, 1);
+        IOTHUBI_VERBS->leave(client, 1);
         iothubi_transmit(client);
     }
     iothubi_disconnect(client);
     client->state = IOTHUBI_STOPPED;
     while (client->outbox.count != 0) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
-            client->receiver->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
+        if (iothubi_is_reported(record)) {
+            IOTHUBI_RECEIVER(client)->end(client, record, record->cuts != 0 ? IOTHUBI_STATUS_NO_ANSWER : 0);
         } else {
             iothubi_confirm(client, record, IOTHUB_CLIENT_CONFIRMATION_BECAUSE_DESTROY);
         }
     }
-    if (client->receiver != NULL) {
-        client->receiver->end(client, NULL, 0);
+    if (IOTHUBI_RECEIVER(client) != NULL) {
+        IOTHUBI_RECEIVER(client)->end(client, NULL, 0);
     }
     while (*link != client) {
         link = &(*link)->next;
@@ -371,7 +371,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_messages_waiting(const struct iothubi_clien
     unsigned int waiting = 0, i;
     for (i = 0; i < client->outbox.count; ++i) {
         const iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
-        waiting += record->state != IOTHUBI_RECORD_DONE && record->kind != IOTHUBI_RECORD_OF_REPORTED;
+        waiting += record->state != IOTHUBI_RECORD_DONE && !iothubi_is_reported(record);
     }
     return waiting;
 }
@@ -479,7 +479,40 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_statistics(struct iothubi_clien
     return result;
 }
 
-/* ---- what some options bring along ---- */
+/* ---- options ---- */
+
+/* A name that the client does not know, or only guards, is the port's. */
+IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
+{
+    const IOTHUB_IO *io = client->io;
+    int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
+    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
+        : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
+}
+
+/* What a connection was given when this state was reached changes with the next one only: ask for that. */
+IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
+{
+    if (changed && client->state >= given) {
+        client->reconnect = IOTHUBI_RECONNECT_OPTION;
+        iothubi_wake(client);
+    }
+    return 1;
+}
+
+IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
+{
+    uint32_t expiry;
+    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
+        return 0;
+    }
+    client->token = token;
+    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
+}
+
+#ifndef IOTHUB_NO_OPTIONS
+
+/* What some of them bring along. */
 
 /* Confirms the messages whose time is up and of which this connection was offered no byte; notes when the next is due. */
 IOTHUBI_PRIVATE void iothubi_expire(struct iothubi_client *client)
@@ -528,7 +561,7 @@ IOTHUBI_PRIVATE void iothubi_suspect_message(struct iothubi_client *client)
 {
     unsigned int index = 0;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
-    while (record->kind == IOTHUBI_RECORD_OF_REPORTED) { /* in_flight says that there is another */
+    while (iothubi_is_reported(record)) { /* in_flight says that there is another */
         record = iothubi_outbox_record(&client->outbox, ++index);
     }
     if (record->state == IOTHUBI_RECORD_SENT && ++record->cuts >= client->poison_limit) {
@@ -546,7 +579,7 @@ IOTHUBI_PRIVATE int iothubi_make_room(struct iothubi_client *client, IOTHUB_CLIE
 {
     iothubi_record *record = iothubi_outbox_record(&client->outbox, 0);
     unsigned char policy = client->outbox_policy, working = client->working;
-    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || record->kind == IOTHUBI_RECORD_OF_REPORTED)) {
+    if (policy == IOTHUB_OUTBOX_DROP_OLDEST && (record->state != IOTHUBI_RECORD_QUEUED || iothubi_is_reported(record))) {
         return 0;                                /* it is on its way */
     }
     IOTHUBI_COUNT(client, dropped, 1);
@@ -599,7 +632,7 @@ static const iothubi_extras iothubi_option_extras = {
     iothubi_mqtt_write_will
 };
 
-/* ---- options ---- */
+/* The others. */
 
 static IOTHUB_CONST char iothubi_option_names[] =
     OPTION_MESSAGE_TIMEOUT "\0" OPTION_PRODUCT_INFO "\0" OPTION_MODEL_ID "\0" OPTION_RETRY_INTERVAL_SEC "\0"
@@ -655,16 +688,6 @@ IOTHUBI_PRIVATE int iothubi_set_text(struct iothubi_client *client, const char *
     return 1;
 }
 
-/* What a connection was given when this state was reached changes with the next one only: ask for that. */
-IOTHUBI_PRIVATE int iothubi_set_reconnect(struct iothubi_client *client, int changed, iothubi_state given)
-{
-    if (changed && client->state >= given) {
-        client->reconnect = IOTHUBI_RECONNECT_OPTION;
-        iothubi_wake(client);
-    }
-    return 1;
-}
-
 IOTHUBI_PRIVATE int iothubi_set_keep_alive(struct iothubi_client *client, int seconds)
 {
     int changed = (int)client->mqtt_options.keep_alive_s != seconds;
@@ -680,16 +703,6 @@ IOTHUBI_PRIVATE int iothubi_set_clean_session(struct iothubi_client *client, int
     int changed = client->mqtt_options.clean_session != clean;
     client->mqtt_options.clean_session = clean != 0;
     return iothubi_set_reconnect(client, changed, IOTHUBI_CONNECTING);
-}
-
-IOTHUBI_PRIVATE int iothubi_set_token(struct iothubi_client *client, const char *token)
-{
-    uint32_t expiry;
-    if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_SHARED_ACCESS_SIGNATURE) || !iothubi_token_expiry(token, IOTHUB_STRLEN(token), &expiry)) {
-        return 0;
-    }
-    client->token = token;
-    return iothubi_set_reconnect(client, 1, IOTHUBI_OPENING);
 }
 
 IOTHUBI_PRIVATE int iothubi_set_will(struct iothubi_client *client, IOTHUB_MESSAGE_HANDLE will)
@@ -765,15 +778,6 @@ IOTHUBI_PRIVATE int iothubi_set_in_flight(struct iothubi_client *client, unsigne
     return 1;
 }
 
-/* A name that the client does not know, or only guards, is the port's. */
-IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_port_option(struct iothubi_client *client, const char *name, const void *value)
-{
-    const IOTHUB_IO *io = client->io;
-    int result = io->set_option != NULL ? io->set_option(io->context, name, value) : 1;
-    return result == 0 ? IOTHUB_CLIENT_OK : result > 0 ? IOTHUB_CLIENT_INVALID_ARG
-        : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
-}
-
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *client, const char *name, const void *value)
 {
     iothubi_mqtt_options *mqtt = &client->mqtt_options;
@@ -825,11 +829,17 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_set_option(struct iothubi_client *c
     return taken ? IOTHUB_CLIENT_OK : iothubi_refuse(client, IOTHUB_CODE_OPTION_INVALID, 0);
 }
 
+#endif
+
 IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_option(struct iothubi_client *client, const char *name, const void *value)
 {
     IOTHUB_CLIENT_RESULT result = name != NULL && value != NULL ? iothubi_call(client) : IOTHUB_CLIENT_INVALID_ARG;
     if (result == IOTHUB_CLIENT_OK) {
+#ifndef IOTHUB_NO_OPTIONS
         result = iothubi_set_option(client, name, value);
+#else
+        result = iothubi_set_port_option(client, name, value);
+#endif
         client->busy = 1;                        /* a deadline may be nearer now */
         IOTHUB_UNLOCK();
     }

@@ -24,9 +24,9 @@ IOTHUBI_PRIVATE void iothubi_disconnect(struct iothubi_client *client)
         client->io->close(client->io->context);
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->lost(client);
+        IOTHUBI_VERBS->lost(client);
         /* messages on their way are queued again: look at their age anew, if there can be one */
-        client->expiring = client->extras != NULL && client->outbox.count != 0;
+        client->expiring = IOTHUBI_OPTION(client, extras) != 0 && client->outbox.count != 0;
         client->expiry_tick = client->now;
     }
     client->blocked = client->unpushed = 0;
@@ -86,7 +86,7 @@ IOTHUBI_PRIVATE void iothubi_suspect(struct iothubi_client *client, uint32_t las
     if (client->cuts >= IOTHUBI_CUTS_SUSPICIOUS) {
         client->error.code = IOTHUB_CODE_POSSIBLE_TAKEOVER;
     }
-    if (client->poison_limit != 0 && client->outbox.in_flight == 1) {
+    if (IOTHUBI_OPTION(client, poison_limit) != 0 && client->outbox.in_flight == 1) {
         client->extras->suspect(client);
     }
 }
@@ -253,7 +253,7 @@ IOTHUBI_APART void iothubi_step_opening(struct iothubi_client *client)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_FAILED);
     } else if (result > 0) {
         iothubi_enter(client, IOTHUBI_CONNECTING);
-        client->transport->start(client);
+        IOTHUBI_VERBS->start(client);
     } else if (io->error != NULL) {
         int layer = io->error(io->context, &raw);
         if (layer == IOTHUB_LAYER_TIME || layer == IOTHUB_LAYER_ENTROPY) {
@@ -290,7 +290,7 @@ IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
         }
         client->heard = 1;
         IOTHUBI_COUNT(client, bytes_read, size);
-        client->transport->input(client, client->inbox, size);
+        IOTHUBI_VERBS->input(client, client->inbox, size);
     }
     client->busy = !client->broken;              /* there may be more to read */
 }
@@ -311,7 +311,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
     int i;
     client->blocked = 0;
     for (i = 0; i < IOTHUB_WORK_WRITES; ++i) {
-        size_t size = client->transport->output(client, &bytes), taken;
+        size_t size = IOTHUBI_VERBS->output(client, &bytes), taken;
         if (size == 0) {
             break;
         }
@@ -322,7 +322,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
         }
         client->unpushed = 1;
         IOTHUBI_COUNT(client, bytes_written, taken);
-        client->transport->taken(client, taken);
+        IOTHUBI_VERBS->taken(client, taken);
     }
     if (i == IOTHUB_WORK_WRITES) {
         client->busy = 1;
@@ -334,7 +334,7 @@ IOTHUBI_PRIVATE void iothubi_transmit(struct iothubi_client *client)
 
 IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
-    if (client->expiring) {                      /* first: of several that are due the first one counts, and this one has no ifs */
+    if (IOTHUBI_OPTION(client, expiring)) {                      /* first: of several that are due the first one counts, and this one has no ifs */
         uint32_t left = client->expiry_tick - timer->now;
         iothubi_timer_add(timer, IOTHUBI_DUE_MESSAGE, timer->now, left <= 0x7FFFFFFFu ? left : 0);
     }
@@ -352,7 +352,7 @@ IOTHUBI_PRIVATE void iothubi_timers(const struct iothubi_client *client, iothubi
         break;
     }
     if (client->state >= IOTHUBI_CONNECTING) {
-        client->transport->timers(client, timer);
+        IOTHUBI_VERBS->timers(client, timer);
     }
 }
 
@@ -377,7 +377,7 @@ IOTHUBI_PRIVATE uint32_t iothubi_renewal_left(const struct iothubi_client *clien
 IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
 {
     iothubi_enter(client, IOTHUBI_DRAINING);
-    client->transport->leave(client, 0);
+    IOTHUBI_VERBS->leave(client, 0);
 }
 
 IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
@@ -393,7 +393,7 @@ IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
         iothubi_break_io(client, IOTHUB_CODE_OPEN_TIMEOUT);
         break;
     default:
-        client->transport->due(client, what);
+        IOTHUBI_VERBS->due(client, what);
         break;
     }
 }
@@ -458,9 +458,9 @@ IOTHUBI_PRIVATE void iothubi_obey(struct iothubi_client *client)
 IOTHUBI_PRIVATE void iothubi_step_draining(struct iothubi_client *client)
 {
     int over = client->now - client->state_tick >= IOTHUBI_DRAIN_S * 1000u;
-    client->transport->leave(client, over);
+    IOTHUBI_VERBS->leave(client, over);
     iothubi_transmit(client);
-    if (!client->broken && (over || (client->transport->leave(client, 0) && !client->unpushed))) {
+    if (!client->broken && (over || (IOTHUBI_VERBS->leave(client, 0) && !client->unpushed))) {
         iothubi_left(client);
     }
 }
@@ -542,14 +542,14 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
-    unsigned int tries = client->outbox_policy != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
-    IOTHUB_CODE code = client->transport->add(client, message, kind, &record, &missing);
+    unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
+    IOTHUB_CODE code = IOTHUBI_VERBS->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
         int made = client->extras->make_room(client, callback, context);
         if (made < 0) {
             return IOTHUB_CLIENT_OK;
         }
-        code = made ? client->transport->add(client, message, kind, &record, &missing) : code;
+        code = made ? IOTHUBI_VERBS->add(client, message, kind, &record, &missing) : code;
     }
     if (code != IOTHUB_CODE_NONE) {
         IOTHUBI_COUNT(client, refused, 1);
@@ -558,10 +558,10 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
-    if (client->message_timeout_ms != 0) {
+    if (IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         client->extras->age(client, record);
     }
-    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || client->message_timeout_ms != 0) {
+    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;

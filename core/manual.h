@@ -120,6 +120,7 @@
        IOTHUB_NO_MODULE            devices only: ModuleId in a connection string is refused
        IOTHUB_NO_C2D, IOTHUB_NO_TWIN, IOTHUB_NO_METHODS    without the feature: its calls answer ERROR, and its state takes no room
        IOTHUB_NO_PROPERTIES        leaves the serializers and the deserializer of Plug and Play out
+       IOTHUB_NO_OPTIONS           SetOption knows the port's options only; all others stay at their defaults
        IOTHUB_NO_STATISTICS        nothing is counted: GetStatistics tells the outbox's state only
        IOTHUB_FREE(pointer)        for method answers that the callback has from malloc; default: nothing
        IOTHUB_NO_TIME_H            no time.h: time_t is uint32_t

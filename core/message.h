@@ -65,10 +65,11 @@ typedef struct iothubi_entry_tag {
 /* Reads the entry at *at and moves *at behind it. False at the end. */
 IOTHUBI_PRIVATE int iothubi_map_next(const struct MAP_HANDLE_DATA_TAG *map, size_t *at, iothubi_entry *entry)
 {
-    const char *text = (const char *)map->bytes + *at;
+    const char *text;
     if (*at >= map->used) {
         return 0;
     }
+    text = (const char *)map->bytes + *at;
     entry->tag = (unsigned char)*text++;
     entry->name = NULL;
     entry->name_size = 0;

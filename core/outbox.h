@@ -59,6 +59,16 @@ typedef struct iothubi_outbox_tag {
     unsigned int in_flight;                      /* offered or sent on this connection, acknowledgement expected */
 } iothubi_outbox;
 
+IOTHUBI_PRIVATE int iothubi_is_reported(const iothubi_record *record)
+{
+#ifndef IOTHUB_NO_TWIN
+    return record->kind == IOTHUBI_RECORD_OF_REPORTED;
+#else
+    (void)record;
+    return 0;
+#endif
+}
+
 IOTHUBI_PRIVATE unsigned int iothubi_outbox_default_slots(size_t size)
 {
     size_t slots = size / IOTHUBI_OUTBOX_BYTES_PER_RECORD;

@@ -203,6 +203,13 @@ struct iothubi_client {
 #endif
 };
 
+/* A field that only options set. Without them it is what it was from the start: off. */
+#ifndef IOTHUB_NO_OPTIONS
+#define IOTHUBI_OPTION(client, field) ((client)->field)
+#else
+#define IOTHUBI_OPTION(client, field) 0
+#endif
+
 #ifndef IOTHUB_NO_STATISTICS
 #define IOTHUBI_COUNT(client, counter, number) ((client)->counters.counter += (uint32_t)(number))
 #else
@@ -211,11 +218,18 @@ struct iothubi_client {
 
 IOTHUBI_CHECK(client_bound, sizeof(struct iothubi_client) <= IOTHUB_CLIENT_STRUCT_BOUND);
 
+/* What a creator is told: the port, and a filter over the stream, if the transport wants one. */
 struct TRANSPORT_PROVIDER_TAG {
     unsigned int port;
-    /* bytes of a filter over the stream, which lies behind the client's struct; and it begins there; 0, NULL: none */
+    /* bytes of the filter, which lies behind the client's struct; and it begins there; 0, NULL: none */
     size_t filter_size;
     const IOTHUB_IO *(*wrap)(struct iothubi_client *client);
+};
+
+/* All transports that there are speak MQTT: compilers see whom the client calls. */
+#define IOTHUBI_VERBS (&iothubi_mqtt_verbs)
+
+typedef struct iothubi_verbs_tag {
     /* a new client with its identity: NONE, or why this transport cannot carry its names */
     IOTHUB_CODE (*accept)(struct iothubi_client *client);
     /* encodes a message into the outbox; NONE with *record, or a code with *missing */
@@ -234,7 +248,7 @@ struct TRANSPORT_PROVIDER_TAG {
     int (*leave)(struct iothubi_client *client, int at_once);
     /* the connection is gone: what was on its way is queued again */
     void (*lost)(struct iothubi_client *client);
-};
+} iothubi_verbs;
 
 /* ---- services for transports ---- */
 

@@ -23,6 +23,13 @@ typedef struct iothubi_receiver_tag {
     void (*end)(struct iothubi_client *client, iothubi_record *record, int status);
 } iothubi_receiver;
 
+/* NULL: nothing was ever asked for. Where nothing can be, compilers see it. */
+#if !defined(IOTHUB_NO_C2D) || !defined(IOTHUB_NO_TWIN) || !defined(IOTHUB_NO_METHODS)
+#define IOTHUBI_RECEIVER(client) ((client)->receiver)
+#else
+#define IOTHUBI_RECEIVER(client) ((const iothubi_receiver *)NULL)
+#endif
+
 /* A message on its way into a topic: the bag is written more than once. */
 typedef struct iothubi_mqtt_event_source_tag {
     const struct iothubi_client *client;
@@ -208,7 +215,7 @@ IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add(struct iothubi_client *client, IOTH
     source.client = client;
     source.message = message;
     source.write_sample = NULL;
-    if (client->sampling_percentage != 0) {
+    if (IOTHUBI_OPTION(client, sampling_percentage) != 0) {
         client->extras->sample(client, &source);
     }
     topic_size = client->mqtt.topic_start + iothubi_part_size(iothubi_mqtt_write_bag, &source);
@@ -272,7 +279,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_write_user_name(iothubi_writer *writer, const 
     iothubi_write_byte(writer, '/');
     iothubi_mqtt_write_client_id(writer, context);
     IOTHUBI_WRITE_CONST(writer, iothubi_mqtt_api_version);
-    if (client->extras != NULL) {
+    if (IOTHUBI_OPTION(client, extras) != 0) {
         client->extras->write_user_name_end(writer, client);
     }
 }
@@ -345,10 +352,10 @@ IOTHUBI_PRIVATE void iothubi_mqtt_start(struct iothubi_client *client)
     if (!IOTHUBI_GIVEN(&client->identity, IOTHUBI_X509)) {
         flags |= IOTHUBI_MQTT_PASSWORD;
     }
-    if (client->mqtt_options.clean_session) {
+    if (IOTHUBI_OPTION(client, mqtt_options.clean_session)) {
         flags |= IOTHUBI_MQTT_CLEAN_SESSION;
     }
-    if (client->will != NULL) {
+    if (IOTHUBI_OPTION(client, will) != 0) {
         flags |= IOTHUBI_MQTT_WILL | IOTHUBI_MQTT_WILL_QOS1;
     }
     iothubi_mqtt_session_start(&client->mqtt, &client->mqtt_options, flags, client->now);
@@ -416,8 +423,8 @@ IOTHUBI_APART void iothubi_mqtt_dispatch(struct iothubi_client *client, iothubi_
         iothubi_break(client, IOTHUB_LAYER_PROTOCOL, IOTHUB_CODE_MALFORMED_PACKET, client->mqtt.parser.first);
         break;
     default:
-        if (client->receiver != NULL) {
-            client->receiver->receive(client, event, end - client->mqtt.parser.chunk_size);
+        if (IOTHUBI_RECEIVER(client) != NULL) {
+            IOTHUBI_RECEIVER(client)->receive(client, event, end - client->mqtt.parser.chunk_size);
         } else {
             iothubi_mqtt_ignore(client, event);
         }
@@ -454,7 +461,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_message(struct iothubi_client *client
 IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client, const unsigned char **bytes)
 {
     iothubi_mqtt_session *session = &client->mqtt;
-    size_t window = client->receiver == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
+    size_t window = IOTHUBI_RECEIVER(client) == NULL ? client->inbox_size : IOTHUBI_WINDOW > session->promised ? IOTHUBI_WINDOW : session->promised;
     iothubi_writer writer;
     *bytes = client->inbox;
     iothubi_write_begin(&writer, client->inbox, session->part, window);
@@ -469,7 +476,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output_control(struct iothubi_client *client
         iothubi_mqtt_write_header(&writer, IOTHUBI_MQTT_DISCONNECT, 0);
         break;
     default:
-        client->receiver->compose(&writer, client);
+        IOTHUBI_RECEIVER(client)->compose(&writer, client);
         break;
     }
     return iothubi_mqtt_promise_rest(session, writer.length, window < IOTHUBI_IO_MAXIMUM ? window : IOTHUBI_IO_MAXIMUM);
@@ -480,8 +487,8 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_output(struct iothubi_client *client, const 
 {
     iothubi_mqtt_session *session = &client->mqtt;
     int wanted = IOTHUBI_MQTT_OUT_NOTHING;
-    if (client->receiver != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
-        wanted = client->receiver->choose(client);
+    if (IOTHUBI_RECEIVER(client) != NULL && session->out == IOTHUBI_MQTT_OUT_NOTHING && !session->connect_wanted) {
+        wanted = IOTHUBI_RECEIVER(client)->choose(client);
     }
     switch (iothubi_mqtt_session_next(session, &client->outbox, wanted)) {
     case IOTHUBI_MQTT_OUT_NOTHING:
@@ -502,9 +509,9 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
     int out = client->mqtt.out;
     size_t left = size;
     while ((record = iothubi_mqtt_session_taken(&client->mqtt, &client->outbox, &left, client->now)) != NULL) {
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        if (iothubi_is_reported(record)) {
             record->cuts = 1;                    /* it was sent once */
-            client->receiver->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
+            IOTHUBI_RECEIVER(client)->written(client, IOTHUBI_MQTT_OUT_PUBLISH, record->size);
             continue;
         }
         IOTHUBI_COUNT(client, sent, 1);
@@ -515,15 +522,15 @@ IOTHUBI_PRIVATE void iothubi_mqtt_taken(struct iothubi_client *client, size_t si
         }
     }
     if (out >= IOTHUBI_MQTT_OUT_SUBSCRIBE && (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING || out == IOTHUBI_MQTT_OUT_ANSWER)) {
-        client->receiver->written(client, out, size);
+        IOTHUBI_RECEIVER(client)->written(client, out, size);
     }
 }
 
 IOTHUBI_PRIVATE void iothubi_mqtt_timers(const struct iothubi_client *client, iothubi_timer *timer)
 {
     iothubi_mqtt_session_timers(&client->mqtt, &client->mqtt_options, &client->outbox, timer);
-    if (client->receiver != NULL && client->mqtt.connected) {
-        client->receiver->deadlines(client, timer);
+    if (IOTHUBI_RECEIVER(client) != NULL && client->mqtt.connected) {
+        IOTHUBI_RECEIVER(client)->deadlines(client, timer);
     }
 }
 
@@ -536,7 +543,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
         return;
     }
     if (what > IOTHUBI_DUE_RETRY) {
-        client->receiver->fell_due(client, what);
+        IOTHUBI_RECEIVER(client)->fell_due(client, what);
         return;
     }
     if (what == IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT && client->mqtt.acknowledgement_backoff < IOTHUBI_MQTT_ACKNOWLEDGEMENT_BACKOFF) {
@@ -553,8 +560,8 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
     if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (client->receiver == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
-            && client->receiver->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
+        && (IOTHUBI_RECEIVER(client) == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
+            && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -563,15 +570,12 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
 IOTHUBI_PRIVATE void iothubi_mqtt_lost(struct iothubi_client *client)
 {
     iothubi_mqtt_session_lost(&client->mqtt, &client->outbox);
-    if (client->receiver != NULL) {
-        client->receiver->cut(client);
+    if (IOTHUBI_RECEIVER(client) != NULL) {
+        IOTHUBI_RECEIVER(client)->cut(client);
     }
 }
 
-static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
-    IOTHUBI_MQTT_PORT,
-    0,
-    NULL,
+static const iothubi_verbs iothubi_mqtt_verbs = {
     iothubi_mqtt_accept,
     iothubi_mqtt_add,
     iothubi_mqtt_start,
@@ -583,6 +587,8 @@ static const TRANSPORT_PROVIDER iothubi_mqtt_transport = {
     iothubi_mqtt_leave,
     iothubi_mqtt_lost
 };
+
+static const TRANSPORT_PROVIDER iothubi_mqtt_transport = { IOTHUBI_MQTT_PORT, 0, NULL };
 
 IOTHUB_DEF const TRANSPORT_PROVIDER *MQTT_Protocol(void)
 {
@@ -601,17 +607,7 @@ IOTHUBI_PRIVATE const IOTHUB_IO *iothubi_mqtt_websocket(struct iothubi_client *c
 static const TRANSPORT_PROVIDER iothubi_mqtt_websocket_transport = {
     IOTHUBI_WEBSOCKET_PORT,
     sizeof(struct iothubi_websocket),
-    iothubi_mqtt_websocket,
-    iothubi_mqtt_accept,
-    iothubi_mqtt_add,
-    iothubi_mqtt_start,
-    iothubi_mqtt_input,
-    iothubi_mqtt_output,
-    iothubi_mqtt_taken,
-    iothubi_mqtt_timers,
-    iothubi_mqtt_due,
-    iothubi_mqtt_leave,
-    iothubi_mqtt_lost
+    iothubi_mqtt_websocket
 };
 
 IOTHUBI_CHECK(websocket_bound, sizeof(struct iothubi_websocket) <= IOTHUB_WEBSOCKET_SIZE);

@@ -98,7 +98,7 @@ IOTHUBI_PRIVATE void iothubi_message_deliver(struct iothubi_client *client)
     iothubi_held *held;
     if (inbound->body == IOTHUBI_BODY_SKIPPED) {
         iothubi_mqtt_skipped(client, IOTHUB_CODE_MESSAGE_SKIPPED);
-        if (client->oversize_limit != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
+        if (IOTHUBI_OPTION(client, oversize_limit) != 0 && id != 0 && !iothubi_owed_is_full(client->mailbox) && client->extras->give_up(client)) {
             iothubi_owed_add(client->mailbox, id);
             iothubi_owed_decide(client->mailbox, id, 1, client->uptime_s);
         }

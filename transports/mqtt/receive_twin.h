@@ -122,7 +122,7 @@ IOTHUBI_PRIVATE void iothubi_twin_answered(struct iothubi_client *client, uint32
     unsigned int index = request <= IOTHUBI_OUTBOX_ID_LAST ? iothubi_outbox_index(&client->outbox, (unsigned int)request) : client->outbox.count;
     iothubi_record *record = iothubi_outbox_record(&client->outbox, index < client->outbox.count ? index : 0);
     int status = (int)client->inbound.status;
-    if (index >= client->outbox.count || record->kind != IOTHUBI_RECORD_OF_REPORTED || record->state != IOTHUBI_RECORD_SENT) {
+    if (index >= client->outbox.count || !iothubi_is_reported(record) || record->state != IOTHUBI_RECORD_SENT) {
         IOTHUBI_COUNT(client, acknowledgements_unknown, 1);
         return;
     }
@@ -260,7 +260,7 @@ IOTHUBI_PRIVATE void iothubi_twin_reported_due(struct iothubi_client *client)
     unsigned int i;
     for (i = 0; i < client->outbox.count; ++i) {
         iothubi_record *record = iothubi_outbox_record(&client->outbox, i);
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED && record->state == IOTHUBI_RECORD_SENT) {
+        if (iothubi_is_reported(record) && record->state == IOTHUBI_RECORD_SENT) {
             iothubi_twin_refused(client, IOTHUBI_STATUS_NO_ANSWER, 0);
             iothubi_twin_confirm(client, record, IOTHUBI_STATUS_NO_ANSWER);
             return;

@@ -126,7 +126,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iot
 /* May this record be sent? */
 IOTHUBI_PRIVATE int iothubi_mqtt_is_due(const iothubi_mqtt_session *session, const iothubi_record *record)
 {
-    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && record->kind == IOTHUBI_RECORD_OF_REPORTED);
+    return record->state == IOTHUBI_RECORD_QUEUED && !(session->reported_waits && iothubi_is_reported(record));
 }
 
 /* Promises a run of messages that lie side by side in the outbox: they leave in one write. Before CONNACK only a few go. A body
@@ -159,7 +159,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_run(iothubi_mqtt_session *session, i
             size -= sizeof(iothubi_kept);
             break;
         }
-        if (record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+        if (iothubi_is_reported(record)) {
             session->reported_waits = 1;         /* one at a time */
         }
     }
@@ -280,7 +280,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
         return NULL;
     }
     record = iothubi_outbox_record(outbox, index);
-    if (record->state != IOTHUBI_RECORD_SENT || record->kind == IOTHUBI_RECORD_OF_REPORTED) {
+    if (record->state != IOTHUBI_RECORD_SENT || iothubi_is_reported(record)) {
         return NULL;
     }
     outbox->in_flight -= 1;
@@ -325,7 +325,7 @@ IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *sessi
         iothubi_timer_add_s(timer, IOTHUB_CODE_PING_TIMEOUT, since, options->ping_timeout_s);
     }
     if (outbox->count != 0 && outbox->records[outbox->first].state == IOTHUBI_RECORD_SENT
-        && outbox->records[outbox->first].kind != IOTHUBI_RECORD_OF_REPORTED) {
+        && !iothubi_is_reported(&outbox->records[outbox->first])) {
         iothubi_timer_add_s(timer, IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT, session->acknowledgement_tick,
             (uint32_t)options->acknowledgement_timeout_s << session->acknowledgement_backoff);
     }
