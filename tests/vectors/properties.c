@@ -43,10 +43,11 @@ static void writing(void)
 
 static void wrong_arguments(void)
 {
-    IOTHUB_CLIENT_PROPERTY_REPORTED item = reported[0];
+    IOTHUB_CLIENT_PROPERTY_REPORTED item;
     unsigned char *text;
     size_t length;
     about("wrong arguments");
+    item = reported[0];
     CHECK_NUMBER(IoTHubClient_Properties_Serializer_CreateReported(NULL, 1, NULL, &text, &length), IOTHUB_CLIENT_INVALID_ARG);
     CHECK_NUMBER(IoTHubClient_Properties_Serializer_CreateReported(&item, 0, NULL, &text, &length), IOTHUB_CLIENT_INVALID_ARG);
     CHECK_NUMBER(IoTHubClient_Properties_Serializer_CreateReported(&item, 1, NULL, NULL, &length), IOTHUB_CLIENT_INVALID_ARG);
