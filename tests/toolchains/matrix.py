@@ -129,8 +129,19 @@ class Row:
         code, said = run([self.target.tools + "nm", output])
         names = re.findall(r"^[0-9a-f ]* ([A-Za-z]) (\S+)$", said, re.M)
         foreign = ["wants " + name for kind, name in names if kind == "U" and not WANTED.match(name)]
-        foreign += ["gives " + name for kind, name in names if kind in "TDBRCG" and not PUBLIC.match(name)]
+        foreign += ["gives " + name for kind, name in names if kind in "TDBRCG" and not PUBLIC.match(name) and "get_pc_thunk" not in name]
         self.say("no symbol but the public names, mem* and strlen", ["nm failed: " + said] if code != 0 or not names else foreign)
+
+    def texts(self):
+        """An AVR copies its .data and .rodata to RAM: only tables of pointers to functions may be there, and the version."""
+        output = os.path.join(self.folder, "sections.o")
+        said = self.compile(os.path.join(self.folder, "one.c"), output, ["-I.", "-DIOTHUB_WEBSOCKET", "-ffunction-sections", "-fdata-sections"], "c99")
+        code, said = run([self.target.tools + "objdump", "-h", output])
+        found = [(name, int(size, 16)) for name, size in re.findall(r"^ *\d+ (\.(?:data|rodata)\S*) +([0-9a-f]+)", said, re.M) if int(size, 16) != 0]
+        known = re.compile(r"\.rodata\.(iothubi_\w+_(transport|verbs|feature|receiver|extras)|CSWTCH\.\d+|str1\.1)$")
+        findings = ["%s: %d bytes" % (name, size) for name, size in found if not known.match(name) or (name.endswith("str1.1") and size > 8)]
+        self.say("no constant text is copied to RAM, but tables of %d bytes in all" % sum(size for _, size in found),
+                 findings if code == 0 and found else ["objdump failed: " + said])
 
     def refuse(self):
         """A compiler that cannot: it fails on the header, and on each construct that is said to be the reason."""
@@ -184,7 +195,7 @@ class Row:
     def vectors(self, expected):
         """Runs each room that fits; answers how many checks each counted."""
         counted, findings, run_ = {}, [], self.target.run
-        rooms = ROOMS if run_.rooms is None else [room for room in ROOMS if room in run_.rooms and room not in run_.left]
+        rooms = [room for room in ROOMS if (run_.rooms is None or room in run_.rooms) and room not in run_.left]
         unknown = [room for room in ROOMS if room not in rooms and room not in run_.left]
         findings += ["%s: neither run nor said why not" % room for room in unknown]
         try:
@@ -225,7 +236,7 @@ class Row:
             try:
                 program = self.program("vectors_" + room)
                 self.link([self.unit("tests/vectors/%s.c" % room, "vectors_" + room, self.room_flags(room))] + objects, program)
-                said = self.start(program)[1]
+                said = self.start(program, timeout=30)[1]
             except Failure as failure:
                 said = str(failure)
             if message not in said:
@@ -288,6 +299,8 @@ class Row:
         if self.target.refuses:
             return self, {}
         self.compile_all()
+        if self.target.tools == "avr-":
+            self.texts()
         counted = {}
         if self.target.run:
             if self.target.run.note:

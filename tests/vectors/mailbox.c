@@ -100,7 +100,7 @@ static void debts(void)
     about("acknowledgements leave in order of arrival; an accepted one waits 30 s for earlier ones");
     begin();
     for (row = 0; row < COUNT(owed); ++row) {
-        uint32_t left_s = 99;
+        uint32_t left_s;
         unsigned int index;
         switch (owed[row].act) {
         case '+': iothubi_owed_add(MAILBOX, owed[row].id); break;
@@ -109,6 +109,7 @@ static void debts(void)
         case 'w': iothubi_owed_remove(MAILBOX, iothubi_owed_find(MAILBOX, owed[row].id)); break;
         default: break;
         }
+        left_s = 99;                             /* not above: SDCC would move it out of the loop */
         index = iothubi_owed_next(MAILBOX, owed[row].now_s, &left_s);
         CHECK_NUMBER(index < MAILBOX->owed_count ? MAILBOX->owed[index].id : 0, owed[row].next);
         CHECK_NUMBER(left_s, owed[row].left_s);

@@ -150,7 +150,7 @@ static void note(iothubi_mqtt_event event, const unsigned char *at)
     last = event == IOTHUBI_MQTT_GOT_SUBACK && parser.remaining == 0 ? IOTHUBI_MQTT_NEED_MORE : event;       /* its last code */
 }
 
-static void read(const char *bytes, size_t size)
+static void read_bytes(const char *bytes, size_t size)
 {
     const unsigned char *at = (const unsigned char *)bytes, *end = at + size;
     size_t calls = 2u * size + 2u;               /* bounded work */
@@ -174,7 +174,7 @@ static int reads_as(const char *expected)
 static void check_events(const char *bytes, size_t size, const char *expected, int line)
 {
     begin_reading();
-    read(bytes, size);
+    read_bytes(bytes, size);
     check_bytes(events, report.length, expected, IOTHUB_STRLEN(expected), TEXT("events"), line);
 }
 
@@ -229,16 +229,16 @@ static void reading(void)
         check_events(packets[row].bytes, packets[row].size, subject, __LINE__);
         for (cut = 0; cut < packets[row].size; ++cut) {
             begin_reading();
-            read(packets[row].bytes, cut);
+            read_bytes(packets[row].bytes, cut);
             early += reads_as(subject) || reads_as("MALFORMED");
-            read(packets[row].bytes + cut, packets[row].size - cut);
+            read_bytes(packets[row].bytes + cut, packets[row].size - cut);
             wrong += !reads_as(subject) || parser.phase != IOTHUBI_MQTT_AT_HEADER;
         }
         CHECK_NUMBER(early, 0);                  /* every proper prefix needs more */
         CHECK_NUMBER(wrong, 0);                  /* and the rest completes it */
         begin_reading();
         for (cut = 0; cut < packets[row].size; ++cut) {
-            read(packets[row].bytes + cut, 1);
+            read_bytes(packets[row].bytes + cut, 1);
         }
         CHECK(reads_as(subject));
     }
@@ -268,7 +268,7 @@ static void streams(void)
     for (piece = 1; piece <= 108; ++piece) {
         begin_reading();
         for (at = 0; at < 108; at += piece) {
-            read(stream + at, 108 - at < piece ? 108 - at : piece);
+            read_bytes(stream + at, 108 - at < piece ? 108 - at : piece);
         }
         CHECK(reads_as(expected));
     }
@@ -284,7 +284,7 @@ static void first_bytes(void)
         int legal = memchr(no_publish, (int)first, 5) != NULL || memchr(publish, (int)first, 6) != NULL;
         char byte = (char)(unsigned char)first;
         begin_reading();
-        read(&byte, 1);
+        read_bytes(&byte, 1);
         if (!reads_as(legal ? "" : "MALFORMED")) {
             wrong = first;
         }
@@ -314,9 +314,9 @@ static void long_lengths(void)
     for (row = 0; row < COUNT(lengths); ++row) {
         size_t wrong = 0;
         begin_reading();
-        read(lengths[row].bytes, lengths[row].size);
+        read_bytes(lengths[row].bytes, lengths[row].size);
         CHECK_NUMBER(parser.remaining, lengths[row].remaining);
-        read("\x00\x01" "a", 3);
+        read_bytes("\x00\x01" "a", 3);
         for (left = lengths[row].remaining - 3u; left != 0; left -= (uint32_t)parser.chunk_size) {
             size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
             at = piece;
@@ -326,14 +326,14 @@ static void long_lengths(void)
             }
         }
         CHECK_NUMBER(wrong, 0);
-        read("\xD0\x00", 2);
+        read_bytes("\xD0\x00", 2);
         CHECK(reads_as("TOPIC 61, END 0, PINGRESP"));
     }
     about("the largest length");
     begin_reading();
-    read("\x30\xFF\xFF\xFF\x7F", 5);
+    read_bytes("\x30\xFF\xFF\xFF\x7F", 5);
     CHECK_NUMBER(parser.remaining, 268435455ul);
-    read("\x00\x01" "ab", 4);
+    read_bytes("\x00\x01" "ab", 4);
     CHECK_NUMBER(parser.remaining, 268435451ul);
 }
 
@@ -341,13 +341,13 @@ static void stays(void)
 {
     about("what was malformed stays so, until a new connection; an end comes once");
     begin_reading();
-    read("\x00", 1);
-    read("\x20\x02\x00\x00", 4);
+    read_bytes("\x00", 1);
+    read_bytes("\x20\x02\x00\x00", 4);
     CHECK(reads_as("MALFORMED, MALFORMED"));
     iothubi_mqtt_parser_begin(&parser);
-    read("\x30\x04\x00\x01" "ax", 6);
-    read("", 0);
-    read("\xD0\x00", 2);
+    read_bytes("\x30\x04\x00\x01" "ax", 6);
+    read_bytes("", 0);
+    read_bytes("\xD0\x00", 2);
     CHECK(reads_as("MALFORMED, MALFORMED, TOPIC 61, BODY 0 78, END 0, PINGRESP"));
 }
 

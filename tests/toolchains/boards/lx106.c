@@ -1,5 +1,5 @@
 /* The vectors on QEMU's "sim" board with the ESP8266's core: the console and the exit code are simulator calls. There is no
-   C library for this compiler, so the five functions that the client wants are here too; and division, which the ESP8266 has in its
+   C library for this compiler, so the five functions that the client wants (and one for the vectors) are here too; and division, which the ESP8266 has in its
    ROM and this compiler's library leaves out. */
 
 #include <stddef.h>
@@ -103,6 +103,17 @@ int memcmp(const void *one, const void *other, size_t size)
         }
     }
     return 0;
+}
+
+void *memchr(const void *bytes, int value, size_t size)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    for (; size != 0; --size, ++at) {
+        if (*at == (unsigned char)value) {
+            return (void *)at;
+        }
+    }
+    return NULL;
 }
 
 size_t strlen(const char *text)
