@@ -123,8 +123,10 @@ by_pkg_config() {
         && test -z "$(pkg-config --libs iothub_client)" && compiled $(pkg-config --cflags iothub_client)
 }
 check "pkg-config, from a prefix that was moved" by_pkg_config
+headers=$(mktemp -d)                             # an absolute path, which must not lie in the checkout
+trap 'rm -rf "$headers"' EXIT
 elsewhere() {
-    cmake -S . -B "$work/elsewhere" -DCMAKE_INSTALL_PREFIX="$work/far" -DCMAKE_INSTALL_DATADIR=share/deep/er -DCMAKE_INSTALL_INCLUDEDIR="$work/headers" \
+    cmake -S . -B "$work/elsewhere" -DCMAKE_INSTALL_PREFIX="$work/far" -DCMAKE_INSTALL_DATADIR=share/deep/er -DCMAKE_INSTALL_INCLUDEDIR="$headers" \
         && cmake --install "$work/elsewhere" && PKG_CONFIG_PATH=$work/far/share/deep/er/pkgconfig \
         && export PKG_CONFIG_PATH && compiled $(pkg-config --cflags iothub_client) \
         && mixed elsewhere_found -DHOW=find_package -Diothub_client_DIR="$work/far/share/deep/er/cmake/iothub_client"
