@@ -28,7 +28,7 @@ except ImportError:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(HERE))
-VCPKG = "packaging/vcpkg/iothub-client"
+VCPKG = "tools/packaging/vcpkg/iothub-client"
 SEMVER = r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"
 LICENCES = {"MIT", "Unlicense"}                  # as SPDX names the two halves of LICENSE
 # What may be in a package, by its first folder.
@@ -101,7 +101,7 @@ def versions(tree):
     }
     findings = ["%s says %s, the header %s" % (name, told[name], want) for name in told if told[name] != want]
     # These take it from the header; a number of their own would be one more place to forget.
-    for name in ("CMakeLists.txt", "packaging/conan/conanfile.py", "packaging/iothub_client.pc.in", "zephyr/CMakeLists.txt",
+    for name in ("CMakeLists.txt", "tools/packaging/conan/conanfile.py", "tools/packaging/iothub_client.pc.in", "zephyr/CMakeLists.txt",
                  "zephyr/module.yml"):
         if want in tree.text(name):
             findings.append("%s has the version written into it" % name)
@@ -419,12 +419,12 @@ def self_test(folder):
     copied = os.path.join(folder, "checkout")
     shutil.rmtree(copied, ignore_errors=True)
     names = ["iothub_client.h", "LICENSE", "README.md", "CMakeLists.txt", "library.json", "library.properties", "keywords.txt", "idf_component.yml"]
-    for name in ("ports", "zephyr", "packaging", "examples"):
+    for name in ("ports", "zephyr", "tools/packaging", "examples"):
         shutil.copytree(os.path.join(CHECKOUT, name), os.path.join(copied, name))
     for name in names:
         shutil.copyfile(os.path.join(CHECKOUT, name), os.path.join(copied, name))
     for name in ("tests/unit/test.c", "tools/test"):         # what no package may have
-        os.makedirs(os.path.dirname(os.path.join(copied, name)))
+        os.makedirs(os.path.dirname(os.path.join(copied, name)), exist_ok=True)
         with open(os.path.join(copied, name), "w", encoding="utf-8"):
             pass
     tree = Tree(copied)

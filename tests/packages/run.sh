@@ -156,12 +156,12 @@ zephyr() {
 check "Zephyr: an application with the module (Kconfig by kconfiglib, CMake emulated, host compiler)" zephyr zephyr IOTHUB_CLIENT=y
 refused "Zephyr: without CONFIG_IOTHUB_CLIENT nothing is found" "iothub_client.h: No such file" zephyr zephyr_off
 vcpkg() {
-    cmake -DPORT_FOLDER="$ROOT/packaging/vcpkg/iothub-client" -DWORK="$work/vcpkg" -P "$here/emulated/vcpkg.cmake" \
+    cmake -DPORT_FOLDER="$ROOT/tools/packaging/vcpkg/iothub-client" -DWORK="$work/vcpkg" -P "$here/emulated/vcpkg.cmake" \
         && mixed vcpkg_consumer -DHOW=find_package -DCMAKE_PREFIX_PATH="$work/vcpkg/package"
 }
 check "vcpkg: the port's package by find_package (vcpkg's functions emulated)" vcpkg
 conan() {
-    /usr/bin/python3 "$here/emulated/conan.py" packaging/conan/conanfile.py "$work/conan" >"$work/conan.txt" || return 1
+    /usr/bin/python3 "$here/emulated/conan.py" tools/packaging/conan/conanfile.py "$work/conan" >"$work/conan.txt" || return 1
     cat "$work/conan.txt"
     [ "$(head -1 "$work/conan.txt")" = "iothub_client/$version" ] && grep -q '^cmake_target_name iothub_client::iothub_client$' "$work/conan.txt" \
         && same_files "$work/conan/package" licenses/LICENSE $(for file in iothub_client.h $ports; do echo "include/iothub_client/$file"; done) \

@@ -1,4 +1,4 @@
-"""Conan 2 recipe: conan create packaging/conan. It packs the checkout it lies in."""
+"""Conan 2 recipe: conan create tools/packaging/conan. It packs the checkout it lies in."""
 import os
 import re
 
@@ -17,11 +17,11 @@ class IothubClientConan(ConanFile):
     no_copy_source = True
 
     def set_version(self):
-        header = load(self, os.path.join(self.recipe_folder, "..", "..", "iothub_client.h"))
+        header = load(self, os.path.join(self.recipe_folder, "..", "..", "..", "iothub_client.h"))
         self.version = re.search(r'^#define IOTHUB_CLIENT_VERSION "(.*)"', header, re.MULTILINE).group(1)
 
     def export_sources(self):
-        root = os.path.join(self.recipe_folder, "..", "..")
+        root = os.path.join(self.recipe_folder, "..", "..", "..")
         for pattern in ("iothub_client.h", "ports/*.h", "LICENSE"):
             copy(self, pattern, src=root, dst=self.export_sources_folder)
 

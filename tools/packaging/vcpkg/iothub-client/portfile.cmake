@@ -1,5 +1,5 @@
 # An overlay port: it installs the checkout it lies in. A registry would take the sources by vcpkg_from_github instead.
-get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
 set(VCPKG_BUILD_TYPE release) # headers only
 
 vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}")
