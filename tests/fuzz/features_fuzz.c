@@ -192,7 +192,7 @@ UNCOUNTED static void hear_filters(int subscribe)
     size_t at = 2;
     unsigned int bits = 0, bit;
     PROMISE(peer.at <= PACKET_MAXIMUM && (peer.packet[0] | peer.packet[1]) != 0);
-    PROMISE(subscribe ? peer.codes == 0 : !peer.leaving);
+    PROMISE(peer.raw || (subscribe ? peer.codes == 0 : !peer.leaving));      /* one at a time; an answer to nothing may be taken for its answer */
     while (at < peer.at) {
         size_t size = (size_t)peer.packet[at] << 8 | peer.packet[at + 1u];
         PROMISE(at + 2u + size <= peer.at);
