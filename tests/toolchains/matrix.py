@@ -2,7 +2,7 @@
 """Compiles the header with every toolchain of targets.py, runs the vectors and a share of the simulation where something can run,
 and prints one table. Called by run.sh, which installs what --packages names.
 
-    matrix.py BUILD-FOLDER [--ci] [--only TEXT] [--packages]
+    matrix.py BUILD-FOLDER [--ci] [--only TEXT,...] [--packages]
 """
 import argparse
 import glob
@@ -20,7 +20,7 @@ LEAVING = ["-DIOTHUB_NO_" + name for name in ("C2D", "TWIN", "METHODS", "PROPERT
 SETTINGS = [("everything", ["-DIOTHUB_WEBSOCKET"]), ("no feature", LEAVING)] + [(flag[2:], ["-DIOTHUB_WEBSOCKET", flag]) for flag in LEAVING] + [
     ("IOTHUB_STATIC", ["-DIOTHUB_WEBSOCKET", "-DIOTHUB_STATIC"])]
 PUBLIC = re.compile(r"_?(IoTHub|IOTHUB|MU_IOTHUB|MU_DEVICE_TWIN|Map_|MQTT_Protocol$|MQTT_WebSocket_Protocol$)")
-WANTED = re.compile(r"_?(mem(cpy|move|set|cmp)(_P)?|strlen|bcmp)$|__|_GLOBAL_OFFSET_TABLE_$")     # bcmp: clang's memcmp; __: helpers of compilers
+WANTED = re.compile(r"_?(mem(cpy|move|set|cmp)(_P)?|strlen|bcmp)$|__|_GLOBAL_OFFSET_TABLE_$|_(rest|save)gpr|_gp_disp$")  # bcmp: clang's; then what compilers add
 ROOMS = sorted(os.path.basename(path)[:-2] for path in glob.glob("tests/vectors/*.c") if not path.endswith("/main.c"))
 
 
@@ -360,7 +360,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--packages", action="store_true")
     arguments = parser.parse_args()
-    chosen = [target for target in TARGETS if (target.ci or not arguments.ci) and (arguments.only in target.name or target is NATIVE)]
+    chosen = [target for target in TARGETS if (target.ci or not arguments.ci) and (target is NATIVE or any(text in target.name for text in arguments.only.split(",")))]
     if arguments.packages:
         print("\n".join(sorted({"%s %s" % package for target in chosen for package in target.packages})))
         return
