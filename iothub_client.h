@@ -7593,6 +7593,16 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }
 
+/* Has each side acknowledged all that the other one sent? */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_drained(struct iothubi_client *client)
+{
+    if (client->outbox.in_flight != 0) {
+        return 0;
+    }
+    return IOTHUBI_RECEIVER(client) == NULL
+        || (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING);
+}
+
 /* A planned end waits for the acknowledgements of both sides. */
 IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_once)
 {
@@ -7600,9 +7610,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
     if (session->leaving == IOTHUBI_MQTT_STAYING) {
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
-    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (IOTHUBI_RECEIVER(client) == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
-            && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
+    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || iothubi_mqtt_is_drained(client))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
@@ -8698,6 +8706,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
+    int awake;
     unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
     IOTHUB_CODE code = IOTHUBI_VERBS->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
@@ -8714,10 +8723,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
+    awake = client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY;
     if (IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         client->extras->age(client, record);
+        awake = 1;
     }
-    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
+    if (awake) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;

@@ -542,6 +542,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
 {
     iothubi_record *record;
     size_t missing;
+    int awake;
     unsigned int tries = IOTHUBI_OPTION(client, outbox_policy) != IOTHUB_OUTBOX_REJECT && !client->dropping ? client->outbox.count : 0;
     IOTHUB_CODE code = IOTHUBI_VERBS->add(client, message, kind, &record, &missing);
     for (; code == IOTHUB_CODE_OUTBOX_FULL && tries != 0; --tries) {
@@ -558,10 +559,12 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_send(struct iothubi_client *client,
     record->callback = (iothubi_function)callback;
     record->context = context;
     IOTHUBI_COUNT(client, accepted, 1);
+    awake = client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY;
     if (IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
         client->extras->age(client, record);
+        awake = 1;
     }
-    if (client->state == IOTHUBI_CONNECTING || client->state == IOTHUBI_READY || IOTHUBI_OPTION(client, message_timeout_ms) != 0) {
+    if (awake) {
         iothubi_wake(client);
     }
     return IOTHUB_CLIENT_OK;

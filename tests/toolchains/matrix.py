@@ -14,9 +14,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
-from targets import BOARDS, HERE, NATIVE, NO_HEADERS, SIM_LIVES, TARGETS
+from targets import BOARDS, HERE, NATIVE, NEVER, NO_HEADERS, SIM_LIVES, TARGETS
 
-LEAVING = ["-DIOTHUB_NO_" + name for name in ("C2D", "TWIN", "METHODS", "PROPERTIES", "MODULE", "STATISTICS")]
+LEAVING = ["-DIOTHUB_NO_" + name for name in ("C2D", "TWIN", "METHODS", "PROPERTIES", "MODULE", "OPTIONS", "STATISTICS")]
 SETTINGS = [("everything", ["-DIOTHUB_WEBSOCKET"]), ("no feature", LEAVING)] + [(flag[2:], ["-DIOTHUB_WEBSOCKET", flag]) for flag in LEAVING] + [
     ("IOTHUB_STATIC", ["-DIOTHUB_WEBSOCKET", "-DIOTHUB_STATIC"])]
 PUBLIC = re.compile(r"_?(IoTHub|IOTHUB|MU_IOTHUB|MU_DEVICE_TWIN|Map_|MQTT_Protocol$|MQTT_WebSocket_Protocol$)")
@@ -344,9 +344,9 @@ def neighbours(folder, chosen):
                     yield "ok    " + what if code == 0 else "\n".join(["FAIL  " + what] + ["      " + line for line in said.splitlines()[:12]])
 
 
-def table(rows):
+def table(cells):
     head = ["compiler and target", "compiles", "warnings", "runs", "text", "data", "bss", "remarks"]
-    cells = [head] + [row.cells() for row in rows]
+    cells = [head] + cells
     widths = [max(len(line[column]) for line in cells) for column in range(len(head) - 1)] + [0]
     right = {2, 4, 5, 6}
     return "\n".join("  ".join(cell.rjust(width) if column in right else cell.ljust(width)
@@ -374,7 +374,7 @@ def main():
             print("\n".join(row.lines), flush=True)
     for line in neighbours(os.path.join(folder, "neighbours"), [target.name for target in chosen]):
         print(line, flush=True)
-    text = table([rows[target] for target in chosen])
+    text = table([rows[target].cells() for target in chosen] + [[name, "never", "-", "-", "-", "-", "-", why] for name, why in NEVER])
     with open(os.path.join(folder, "table.txt"), "w", encoding="utf-8") as file:
         file.write(text + "\n")
     print("\n" + text + "\n")

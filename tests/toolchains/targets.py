@@ -168,3 +168,11 @@ TARGETS = [
                        ("a 32-bit comparison is folded wrongly", "typedef char x[1 - 2 * !((unsigned long)-1 == 0xFFFFFFFFul)];\n",
                         "Size of array 'x' is invalid")]),
 ]
+
+# What is not to be had here, and what stands in for it: these rows say so.
+NEVER = [
+    ("ESP-IDF (ESP32)", "its compilers are not in Debian; ports/esp_idf is compiled against declarations of tests/arduino"),
+    ("ESP8266 and ESP32 Arduino cores", "not in Debian; their sketches are compiled against declarations of tests/arduino; lx106 is the bare compiler"),
+    ("MSVC", "Windows is compiled for by mingw"),
+    ("IAR, Keil, Arm Compiler, XC8", "not to be had here"),
+]

@@ -552,6 +552,16 @@ IOTHUBI_PRIVATE void iothubi_mqtt_due(struct iothubi_client *client, int what)
     iothubi_break(client, IOTHUB_LAYER_HUB, (IOTHUB_CODE)what, 0);
 }
 
+/* Has each side acknowledged all that the other one sent? */
+IOTHUBI_PRIVATE int iothubi_mqtt_is_drained(struct iothubi_client *client)
+{
+    if (client->outbox.in_flight != 0) {
+        return 0;
+    }
+    return IOTHUBI_RECEIVER(client) == NULL
+        || (client->mqtt.out == IOTHUBI_MQTT_OUT_NOTHING && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING);
+}
+
 /* A planned end waits for the acknowledgements of both sides. */
 IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_once)
 {
@@ -559,9 +569,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_leave(struct iothubi_client *client, int at_onc
     if (session->leaving == IOTHUBI_MQTT_STAYING) {
         session->leaving = IOTHUBI_MQTT_DRAINING;
     }
-    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || (client->outbox.in_flight == 0
-        && (IOTHUBI_RECEIVER(client) == NULL || (session->out == IOTHUBI_MQTT_OUT_NOTHING
-            && IOTHUBI_RECEIVER(client)->choose(client) == IOTHUBI_MQTT_OUT_NOTHING))))) {
+    if (session->leaving == IOTHUBI_MQTT_DRAINING && (at_once || iothubi_mqtt_is_drained(client))) {
         session->leaving = IOTHUBI_MQTT_LEAVING;
     }
     return session->leaving == IOTHUBI_MQTT_LEFT;
