@@ -1350,7 +1350,7 @@ IOTHUBI_APART unsigned char *iothubi_write_room(iothubi_writer *writer, size_t s
 }
 
 /* What lies at the edge of a window, or is only measured. */
-IOTHUBI_APART void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
+IOTHUBI_PRIVATE void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);
@@ -2084,7 +2084,7 @@ IOTHUBI_PRIVATE void iothubi_timer_begin(iothubi_timer *timer, uint32_t now)
 }
 
 /* Something falls due span milliseconds after since. */
-IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t since, uint32_t span)
+IOTHUBI_APART void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t since, uint32_t span)
 {
     uint32_t elapsed = timer->now - since;
     uint32_t left = elapsed < span ? span - elapsed : 0;
@@ -2094,7 +2094,7 @@ IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t 
     }
 }
 
-IOTHUBI_APART void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
+IOTHUBI_PRIVATE void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
 {
     iothubi_timer_add(timer, what, since, seconds * 1000u);
 }
@@ -2187,11 +2187,12 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_UNEXPECTED_PACKET: IOTHUBI_SAY("the hub sent a packet that is not allowed here");
     case IOTHUB_CODE_CONNACK_TIMEOUT: IOTHUBI_SAY("the hub did not answer CONNECT in time");
     case IOTHUB_CODE_CONNACK_REFUSED:
-        switch (error->raw) {
-        case 1: IOTHUBI_SAY("the hub does not speak MQTT 3.1.1 (CONNACK 1)");
-        case 3: IOTHUBI_SAY("the hub is unavailable (CONNACK 3)");
-        default: IOTHUBI_SAY("the hub refused the credentials: check device id, key and clock");
+        if (error->raw == 1) {
+            IOTHUBI_SAY("the hub does not speak MQTT 3.1.1 (CONNACK 1)");
+        } else if (error->raw == 3) {
+            IOTHUBI_SAY("the hub is unavailable (CONNACK 3)");
         }
+        IOTHUBI_SAY("the hub refused the credentials: check device id, key and clock");
     case IOTHUB_CODE_PING_TIMEOUT: IOTHUBI_SAY("the hub fell silent");
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: IOTHUBI_SAY("the hub did not acknowledge a message in time");
     case IOTHUB_CODE_POSSIBLE_TAKEOVER: IOTHUBI_SAY("accepted and cut again and again: another client may use this identity, or a quota is spent");
@@ -2201,10 +2202,10 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_TWIN_SKIPPED: IOTHUBI_SAY("a twin document or patch found no room in the inbox");
     case IOTHUB_CODE_METHOD_SKIPPED: IOTHUBI_SAY("a method or its answer found no room, or nobody takes it");
     case IOTHUB_CODE_TWIN_REFUSED:
-        switch (error->raw) {
-        case 408: IOTHUBI_SAY("the hub did not answer a twin request");
-        default: IOTHUBI_SAY("the hub refused a twin request");
+        if (error->raw == 408) {
+            IOTHUBI_SAY("the hub did not answer a twin request");
         }
+        IOTHUBI_SAY("the hub refused a twin request");
     case IOTHUB_CODE_POISON_MESSAGE: IOTHUBI_SAY("a message was given up: the connection was lost whenever it was sent");
     default: IOTHUBI_SAY("unknown error");
     }
@@ -2660,8 +2661,8 @@ IOTHUBI_PRIVATE int iothubi_map_next(const struct MAP_HANDLE_DATA_TAG *map, size
     if (*at >= map->used) {
         return 0;
     }
+    entry->tag = map->bytes[(*at)++];
     text = (const char *)map->bytes + *at;
-    entry->tag = (unsigned char)*text++;
     entry->name = NULL;
     entry->name_size = 0;
     if (entry->tag == IOTHUBI_PROPERTY_APPLICATION) {
@@ -5658,7 +5659,7 @@ typedef struct iothubi_mqtt_session_tag {
 } iothubi_mqtt_session;
 
 /* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
-IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     unsigned int connect_flags, uint32_t now)
 {
     iothubi_mqtt_parser_begin(&session->parser);
@@ -5707,7 +5708,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 /* ---- output ---- */
 
 /* Bytes of a message behind the first so many. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+IOTHUBI_APART size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
 {
     const unsigned char *bytes;
     size_t left = record->size - part;
@@ -5789,7 +5790,7 @@ IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothu
 
 /* Promises the rest of a packet of size bytes, at most so many at once. What is promised stays the same until the stream took
    it (platform contract, rule 4). */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
+IOTHUBI_APART size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
 {
     size -= session->part;
     if (session->promised == 0) {
@@ -5799,7 +5800,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, 
     return session->promised;
 }
 
-IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
+IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
 {
     session->part += size;
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
@@ -5900,7 +5901,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
 /* Adds this connection's deadlines; what is an IOTHUB_CODE, NONE for the ping that is due.
    A ping is due when nothing was sent, or nothing was received, for the keep-alive time. Its answer is missed only while
    nothing at all arrives: any byte is a sign of life; and while the ping itself cannot be written, so is any byte taken. */
-IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     const iothubi_outbox *outbox, iothubi_timer *timer)
 {
     if (!session->connected) {
@@ -6075,7 +6076,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_keep(iothubi_inbound *inbound, int tag)
 }
 
 /* The text of the entry that is being read. */
-IOTHUBI_PRIVATE void iothubi_inbound_text(const iothubi_inbound *inbound, iothubi_span *text)
+IOTHUBI_APART void iothubi_inbound_text(const iothubi_inbound *inbound, iothubi_span *text)
 {
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     text->at = (const char *)map->bytes + inbound->start + 1u;
@@ -6089,7 +6090,7 @@ IOTHUBI_PRIVATE int iothubi_hex_value(int c)
 
 /* A byte of a name or value in a bag. An escape is decoded when its last digit comes; what is none stays as it is, and so
    does %00, which would end the text. Request ids are opaque: they stay as they are. */
-IOTHUBI_PRIVATE void iothubi_inbound_put_decoded(iothubi_inbound *inbound, int c)
+IOTHUBI_APART void iothubi_inbound_put_decoded(iothubi_inbound *inbound, int c)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     unsigned char *escape = map->bytes + inbound->escape;
@@ -6993,7 +6994,7 @@ IOTHUBI_PRIVATE int iothubi_seed(struct iothubi_client *client)
 }
 
 /* xorshift32: it spreads attempts and ids and protects nothing. */
-IOTHUBI_PRIVATE uint32_t iothubi_random(struct iothubi_client *client)
+IOTHUBI_APART uint32_t iothubi_random(struct iothubi_client *client)
 {
     uint32_t x = client->random;
     x ^= (x << 13) & 0xFFFFFFFFu;
@@ -7217,7 +7218,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
 }
 
 /* A record for size bytes. */
-IOTHUBI_APART IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
 {
     if (size > client->outbox.capacity) {
         *missing = size - client->outbox.capacity;
@@ -7902,7 +7903,7 @@ IOTHUBI_PRIVATE const iothubi_feature *iothubi_mqtt_feature(const struct iothubi
 }
 
 /* Lays out the map's room for Map_GetInternals - two pointers a property, and their alignment - and behind it the body. */
-IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
+IOTHUBI_APART int iothubi_mqtt_fits(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     size_t room = map->room - map->used, arrays = sizeof(char *), at = 0;
@@ -8442,7 +8443,7 @@ IOTHUBI_PRIVATE size_t iothubi_moved(struct iothubi_client *client, int answer, 
     return 0;
 }
 
-IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
+IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = client->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
@@ -8544,7 +8545,7 @@ IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
     IOTHUBI_VERBS->leave(client, 0);
 }
 
-IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
+IOTHUBI_APART void iothubi_due(struct iothubi_client *client, int what)
 {
     switch (what) {
     case IOTHUBI_DUE_RETRY:
@@ -8807,7 +8808,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_APART size_t iothubi_inbox_needed(const iothubi_identity *identity)
+IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
@@ -8825,7 +8826,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 }
 
 /* Is there room for all parts? NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
 {
     unsigned int slots = iothubi_slots(memory), i;
     size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
@@ -8853,7 +8854,7 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
 }
 
 /* Lays a block out - struct, filter, outbox, inbox, text - and reads the identity into it. */
-IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
+IOTHUBI_PRIVATE void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
     unsigned char *at = (unsigned char *)client + sizeof *client + filter_size;
@@ -8933,7 +8934,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code,
 }
 
 /* The room that the identity's text takes, or what is wrong with it. */
-IOTHUBI_APART IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
 {
     iothubi_identity identity;
     iothubi_writer measure;
@@ -9758,7 +9759,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC iothubi_message_handler(con
 }
 
 /* The packet id of what is arriving; 0 with QoS 0. */
-IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *client)
+IOTHUBI_APART unsigned int iothubi_message_id(const struct iothubi_client *client)
 {
     return (client->mqtt.parser.first & IOTHUBI_MQTT_QOS1) != 0 ? client->mqtt.parser.value : 0;
 }
@@ -10481,7 +10482,7 @@ static const iothubi_feature iothubi_method_feature = {
 #define IOTHUBI_ANSWERS_MINIMUM 80u              /* an answer to a GUID without a body takes 71 */
 
 /* Asks for something, or gives it up. */
-IOTHUBI_PRIVATE void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
+IOTHUBI_APART void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
 {
     iothubi_subscriptions *subscriptions = &client->subscriptions;
     subscriptions->wanted = (unsigned char)(wanted ? subscriptions->wanted | bits : subscriptions->wanted & ~bits);
@@ -10791,7 +10792,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_report(struct iothubi_client *c
 #define IOTHUBI_WAY(function) function
 
 /* The state of methods and a share of the outbox for answers, when they are first needed. False: no room. */
-IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
+IOTHUBI_APART int iothubi_have_methods(struct iothubi_client *client)
 {
     size_t share = client->outbox.capacity / 4u;
     if (client->methods == NULL) {

@@ -68,7 +68,7 @@ IOTHUBI_PRIVATE void iothubi_start_life(struct iothubi_client *client, const TRA
 }
 
 /* With a key, the inbox must hold the text that is signed. */
-IOTHUBI_APART size_t iothubi_inbox_needed(const iothubi_identity *identity)
+IOTHUBI_PRIVATE size_t iothubi_inbox_needed(const iothubi_identity *identity)
 {
     iothubi_writer measure;
     iothubi_write_begin(&measure, NULL, 0, 0);
@@ -86,7 +86,7 @@ IOTHUBI_PRIVATE unsigned int iothubi_slots(const IOTHUB_MEMORY *memory)
 }
 
 /* Is there room for all parts? NONE, or what is too small and by how much. */
-IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size_t filter_size, size_t text_size, size_t *missing)
 {
     unsigned int slots = iothubi_slots(memory), i;
     size_t left = memory->block != NULL ? memory->block_size : 0, parts[4];
@@ -114,7 +114,7 @@ IOTHUBI_APART IOTHUB_CODE iothubi_check_memory(const IOTHUB_MEMORY *memory, size
 }
 
 /* Lays a block out - struct, filter, outbox, inbox, text - and reads the identity into it. */
-IOTHUBI_APART void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
+IOTHUBI_PRIVATE void iothubi_lay_out(const IOTHUB_MEMORY *memory, size_t filter_size, iothubi_reader reader, const void *source, size_t text_size)
 {
     struct iothubi_client *client = (struct iothubi_client *)memory->block;
     unsigned char *at = (unsigned char *)client + sizeof *client + filter_size;
@@ -194,7 +194,7 @@ IOTHUBI_PRIVATE struct iothubi_client *iothubi_creation_failed(IOTHUB_CODE code,
 }
 
 /* The room that the identity's text takes, or what is wrong with it. */
-IOTHUBI_APART IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_measure(iothubi_reader reader, const void *source, size_t *size, long *position)
 {
     iothubi_identity identity;
     iothubi_writer measure;

@@ -14,7 +14,7 @@
 #define IOTHUBI_ANSWERS_MINIMUM 80u              /* an answer to a GUID without a body takes 71 */
 
 /* Asks for something, or gives it up. */
-IOTHUBI_PRIVATE void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
+IOTHUBI_APART void iothubi_want(struct iothubi_client *client, unsigned int bits, int wanted)
 {
     iothubi_subscriptions *subscriptions = &client->subscriptions;
     subscriptions->wanted = (unsigned char)(wanted ? subscriptions->wanted | bits : subscriptions->wanted & ~bits);
@@ -324,7 +324,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_RESULT iothubi_api_report(struct iothubi_client *c
 #define IOTHUBI_WAY(function) function
 
 /* The state of methods and a share of the outbox for answers, when they are first needed. False: no room. */
-IOTHUBI_PRIVATE int iothubi_have_methods(struct iothubi_client *client)
+IOTHUBI_APART int iothubi_have_methods(struct iothubi_client *client)
 {
     size_t share = client->outbox.capacity / 4u;
     if (client->methods == NULL) {

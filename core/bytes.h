@@ -49,7 +49,7 @@ IOTHUBI_APART unsigned char *iothubi_write_room(iothubi_writer *writer, size_t s
 }
 
 /* What lies at the edge of a window, or is only measured. */
-IOTHUBI_APART void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
+IOTHUBI_PRIVATE void iothubi_write_edge(iothubi_writer *writer, const unsigned char *bytes, size_t size)
 {
     size_t from, kept;
     unsigned char *to = iothubi_write_room(writer, size, &from, &kept);

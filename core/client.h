@@ -278,7 +278,7 @@ IOTHUBI_PRIVATE size_t iothubi_moved(struct iothubi_client *client, int answer, 
     return 0;
 }
 
-IOTHUBI_APART void iothubi_receive(struct iothubi_client *client)
+IOTHUBI_PRIVATE void iothubi_receive(struct iothubi_client *client)
 {
     const IOTHUB_IO *io = client->io;
     size_t room = client->inbox_size < IOTHUB_WORK_READ_SIZE ? client->inbox_size : IOTHUB_WORK_READ_SIZE;
@@ -380,7 +380,7 @@ IOTHUBI_PRIVATE void iothubi_drain(struct iothubi_client *client)
     IOTHUBI_VERBS->leave(client, 0);
 }
 
-IOTHUBI_PRIVATE void iothubi_due(struct iothubi_client *client, int what)
+IOTHUBI_APART void iothubi_due(struct iothubi_client *client, int what)
 {
     switch (what) {
     case IOTHUBI_DUE_RETRY:

@@ -22,7 +22,7 @@ IOTHUBI_PRIVATE void iothubi_timer_begin(iothubi_timer *timer, uint32_t now)
 }
 
 /* Something falls due span milliseconds after since. */
-IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t since, uint32_t span)
+IOTHUBI_APART void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t since, uint32_t span)
 {
     uint32_t elapsed = timer->now - since;
     uint32_t left = elapsed < span ? span - elapsed : 0;
@@ -32,7 +32,7 @@ IOTHUBI_PRIVATE void iothubi_timer_add(iothubi_timer *timer, int what, uint32_t 
     }
 }
 
-IOTHUBI_APART void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
+IOTHUBI_PRIVATE void iothubi_timer_add_s(iothubi_timer *timer, int what, uint32_t since, uint32_t seconds)
 {
     iothubi_timer_add(timer, what, since, seconds * 1000u);
 }

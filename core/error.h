@@ -77,11 +77,12 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_UNEXPECTED_PACKET: IOTHUBI_SAY("the hub sent a packet that is not allowed here");
     case IOTHUB_CODE_CONNACK_TIMEOUT: IOTHUBI_SAY("the hub did not answer CONNECT in time");
     case IOTHUB_CODE_CONNACK_REFUSED:
-        switch (error->raw) {
-        case 1: IOTHUBI_SAY("the hub does not speak MQTT 3.1.1 (CONNACK 1)");
-        case 3: IOTHUBI_SAY("the hub is unavailable (CONNACK 3)");
-        default: IOTHUBI_SAY("the hub refused the credentials: check device id, key and clock");
+        if (error->raw == 1) {
+            IOTHUBI_SAY("the hub does not speak MQTT 3.1.1 (CONNACK 1)");
+        } else if (error->raw == 3) {
+            IOTHUBI_SAY("the hub is unavailable (CONNACK 3)");
         }
+        IOTHUBI_SAY("the hub refused the credentials: check device id, key and clock");
     case IOTHUB_CODE_PING_TIMEOUT: IOTHUBI_SAY("the hub fell silent");
     case IOTHUB_CODE_ACKNOWLEDGEMENT_TIMEOUT: IOTHUBI_SAY("the hub did not acknowledge a message in time");
     case IOTHUB_CODE_POSSIBLE_TAKEOVER: IOTHUBI_SAY("accepted and cut again and again: another client may use this identity, or a quota is spent");
@@ -91,10 +92,10 @@ IOTHUB_DEF const char *IoTHub_ErrorText(const IOTHUB_ERROR *error)
     case IOTHUB_CODE_TWIN_SKIPPED: IOTHUBI_SAY("a twin document or patch found no room in the inbox");
     case IOTHUB_CODE_METHOD_SKIPPED: IOTHUBI_SAY("a method or its answer found no room, or nobody takes it");
     case IOTHUB_CODE_TWIN_REFUSED:
-        switch (error->raw) {
-        case 408: IOTHUBI_SAY("the hub did not answer a twin request");
-        default: IOTHUBI_SAY("the hub refused a twin request");
+        if (error->raw == 408) {
+            IOTHUBI_SAY("the hub did not answer a twin request");
         }
+        IOTHUBI_SAY("the hub refused a twin request");
     case IOTHUB_CODE_POISON_MESSAGE: IOTHUBI_SAY("a message was given up: the connection was lost whenever it was sent");
     default: IOTHUBI_SAY("unknown error");
     }

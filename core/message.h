@@ -69,8 +69,8 @@ IOTHUBI_PRIVATE int iothubi_map_next(const struct MAP_HANDLE_DATA_TAG *map, size
     if (*at >= map->used) {
         return 0;
     }
+    entry->tag = map->bytes[(*at)++];
     text = (const char *)map->bytes + *at;
-    entry->tag = (unsigned char)*text++;
     entry->name = NULL;
     entry->name_size = 0;
     if (entry->tag == IOTHUBI_PROPERTY_APPLICATION) {

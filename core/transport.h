@@ -326,7 +326,7 @@ IOTHUBI_PRIVATE int iothubi_seed(struct iothubi_client *client)
 }
 
 /* xorshift32: it spreads attempts and ids and protects nothing. */
-IOTHUBI_PRIVATE uint32_t iothubi_random(struct iothubi_client *client)
+IOTHUBI_APART uint32_t iothubi_random(struct iothubi_client *client)
 {
     uint32_t x = client->random;
     x ^= (x << 13) & 0xFFFFFFFFu;

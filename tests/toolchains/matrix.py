@@ -94,7 +94,7 @@ class Row:
                 try:
                     said = self.compile(source, output, flags + ["-I."], language, quick=self.target.quick and not whole)
                     self.compiled += 1
-                    found = warnings_in(said)
+                    found = warnings_in(re.sub(self.target.too_large, "", said) if self.target.too_large else said)
                     self.warnings += found
                     findings += ["%s, %s: %s" % (language, name, line) for line in found]
                 except Failure as failure:
@@ -109,7 +109,7 @@ class Row:
         if self.target.kind == "sdcc":           # areas of its own names: code and constants, initialised, the rest
             with open(output, encoding="ascii", errors="replace") as file:
                 areas = {name: int(size, 16) for name, size in re.findall(r"^A (\S+) size ([0-9A-F]+)", file.read(), re.M)}
-            code = sum(size for name, size in areas.items() if name in ("_CODE", "CSEG", "CONST", "HOME", "GSINIT", "GSFINAL"))
+            code = sum(size for name, size in areas.items() if name in ("_CODE", "CODE", "CSEG", "CONST", "HOME", "GSINIT", "GSFINAL"))
             data = sum(size for name, size in areas.items() if name in ("_INITIALIZED", "INITIALIZED", "XISEG"))
             rest = sum(size for name, size in areas.items() if name in ("_DATA", "DATA", "DSEG", "XSEG", "BSS", "_BSS"))
             self.sizes = [str(code), str(data), str(rest)]
@@ -226,11 +226,11 @@ class Row:
         return counted
 
     def leave(self, objects):
-        """The rooms that do not run: they still fail, and with their message. Without one: the client is larger than 64 KB."""
+        """The rooms that do not run: they still fail, and with their message. Without one: there is no room for the client's code."""
         findings = []
         for room, (message, _) in sorted(self.target.run.left.items()):
             if message == "":
-                if not self.sizes[0].isdigit() or int(self.sizes[0]) < 65536:
+                if not self.sizes[0].isdigit() or int(self.sizes[0]) <= self.target.run.flash:
                     findings.append("%s: the client has %s bytes of code: does it fit?" % (room, self.sizes[0]))
                 continue
             try:

@@ -16,25 +16,28 @@ SIM_LIVES = "40"                                 # the first 64 seeds have room 
 class Run:
     """How programs of a target are made and run. command: what stands before the program's path. sources: the board's own.
     plain: the simulation gets no arguments and no C library's files. rooms: the vectors that fit, each with what it includes;
-    None: all of them, over the whole header. left: the rooms that do not: (the message with which they fail, why)."""
+    None: all of them, over the whole header. left: the rooms that do not: (the message with which they fail, why); without a message:
+    flash bytes of code are too few."""
 
-    def __init__(self, command, flags=(), link=(), sources=(), sim=True, arguments=True, rooms=None, left=None, environment=None, note=""):
+    def __init__(self, command, flags=(), link=(), sources=(), sim=True, arguments=True, rooms=None, left=None, flash=0, environment=None, note=""):
         self.command, self.flags, self.link, self.sources = list(command), list(flags), list(link), list(sources)
         self.sim, self.arguments, self.rooms, self.left = sim, arguments, rooms, left or {}
-        self.environment, self.note = environment or {}, note
+        self.flash, self.environment, self.note = flash, environment or {}, note
 
 
 class Target:
     """One row of the table. kind: how the compiler is driven (gcc: and what behaves like it). refuses: a pattern of the message
     with which it fails on the header; constructs: (what, source, pattern of the message), which fail too, so that the reason in
-    the table is known to be the reason. switches: each alone too, not only all and none."""
+    the table is known to be the reason. switches: each alone too, not only all and none. too_large: what the assembler says of the whole
+    client where that is more than the machine can address; it says nothing of the source, which is compiled to its end."""
 
     def __init__(self, name, command, packages, kind="gcc", c=("c89",), cpp=(), cpp_command=None, flags=("-Os",), warnings=None, quick=True,
-                 tools="", run=None, note="", refuses=None, constructs=(), ci=False, switches=True):
+                 tools="", run=None, note="", refuses=None, constructs=(), ci=False, switches=True, too_large=None):
         self.name, self.command, self.packages, self.kind = name, command.split(), list(packages), kind
         self.c, self.cpp, self.cpp_command = list(c), list(cpp), (cpp_command or "").split()
         self.flags, self.warnings, self.quick, self.tools = list(flags), STRICT if warnings is None else list(warnings), quick, tools
-        self.run, self.note, self.refuses, self.constructs, self.ci, self.switches = run, note, refuses, list(constructs), ci, switches
+        self.run, self.note, self.refuses, self.constructs, self.ci, self.switches, self.too_large = (
+            run, note, refuses, list(constructs), ci, switches, too_large)
 
 
 def cross(name, triple, libc, qemu, ci=False):
@@ -73,7 +76,7 @@ SMALL = {
     "names": ["core/names.h"], "mailbox": ["core/mailbox.h"], "methods": ["core/methods.h"], "twin": ["core/twin.h"],
     "websocket": ["core/identity.h", "transports/http/proxy.h", "transports/websocket/websocket.h"],
 }
-WHOLE = {room: ("", "needs the whole client, over 64 KB of code: SDCC keeps what nobody calls") for room in ("client", "features", "mqtt_hub")}
+WHOLE = {room: ("", "needs the whole client, more code than the machine addresses: SDCC keeps what nobody calls") for room in ("client", "features", "mqtt_hub")}
 
 # SDCC's remarks that are none about the source: 59 and 126 are code that it found unreachable itself; 84 does not see that what is
 # read was set by the call before; 110 tells of its own optimizer; 244 is its NULL, a pointer to void, beside a pointer to a function.
@@ -81,11 +84,11 @@ WHOLE = {room: ("", "needs the whole client, over 64 KB of code: SDCC keeps what
 SDCC = ["--std-c89"] + [flag for number in ("59", "84", "110", "126", "147", "244") for flag in ("--disable-warning", number)] + NO_HEADERS
 
 
-def sdcc(name, port, simulator, link=(), model="", more=(), rooms=None, left=None, note="", switches=False):
+def sdcc(name, port, simulator, link=(), model="", more=(), rooms=None, left=None, note="", switches=False, flash=65536, too_large=None):
     rooms = SMALL if rooms is None else rooms
     return Target(name, "sdcc -m%s %s" % (port, model), [("sdcc", "sdcc"), ("sdcc-ucsim", simulator[0])], kind="sdcc", flags=SDCC + list(more), warnings=[],
                   run=Run(simulator, flags=["-DVECTORS_BOARD"], link=link, sources=[os.path.join(BOARDS, port + ".c")], sim=False,
-                          rooms=rooms, left=dict(WHOLE, **(left or {}))), note=note, switches=switches)
+                          rooms=rooms, left=dict(WHOLE, **(left or {})), flash=flash), note=note, switches=switches, too_large=too_large)
 
 
 NATIVE = Target("gcc 12, x86-64", "gcc-12", GCC_12, c=C, cpp=CPP, cpp_command="g++-12", run=Run([]), ci=True)
@@ -151,9 +154,10 @@ TARGETS = [
     sdcc("SDCC Z80", "z80", ["sz80", "-I", "if=outputs[0xff]", "-e", "run", "-e", "quit"], ["--code-loc", "0x200", "--data-loc", "0xC000"], switches=True,
          left={"bytes": ("Compiler Internal Error", "SDCC 4.2 ends with an internal error in its code generator")},
          note="the switches are compiled here for the other ports too: half a minute each"),
-    sdcc("SDCC STM8", "stm8", ["sstm8", "-t", "STM8S208", "-I", "if=rom[0x7fff]", "-e", "run", "-e", "quit"]),
+    sdcc("SDCC STM8", "stm8", ["sstm8", "-t", "STM8S208", "-I", "if=rom[0x7fff]", "-e", "run", "-e", "quit"], flash=32768),
     sdcc("SDCC 8051", "mcs51", ["s51", "-t", "8052", "-I", "if=xram[0xffff]", "-e", "run", "-e", "quit"], ["--xram-size", "0xfff0"],
          "--model-large --stack-auto", ["--disable-warning", "127"],
+         too_large=r"\?ASxxxx-Warning in line \d+ of \S+\n\s+large constant 0x[0-9a-f]+ truncated to 16 bits\n",
          left={"identity": ("Stack overflow", "the 8051's stack, less than 256 bytes, overflows"),
                "properties": ("no end after", "does not end, the stack being what it is"),
                "websocket": ("digest", "SDCC's 8051 code computes SHA-1 wrongly; its Z80 and STM8 code does not")}),

@@ -176,7 +176,7 @@ IOTHUBI_PRIVATE int iothubi_mqtt_is_too_large(const iothubi_mqtt_event_source *s
 }
 
 /* A record for size bytes. */
-IOTHUBI_APART IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
+IOTHUBI_PRIVATE IOTHUB_CODE iothubi_mqtt_add_record(struct iothubi_client *client, size_t size, int kind, iothubi_record **record, size_t *missing)
 {
     if (size > client->outbox.capacity) {
         *missing = size - client->outbox.capacity;

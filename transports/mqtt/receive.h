@@ -225,7 +225,7 @@ IOTHUBI_PRIVATE const iothubi_feature *iothubi_mqtt_feature(const struct iothubi
 }
 
 /* Lays out the map's room for Map_GetInternals - two pointers a property, and their alignment - and behind it the body. */
-IOTHUBI_PRIVATE int iothubi_mqtt_fits(iothubi_inbound *inbound)
+IOTHUBI_APART int iothubi_mqtt_fits(iothubi_inbound *inbound)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     size_t room = map->room - map->used, arrays = sizeof(char *), at = 0;

@@ -22,7 +22,7 @@ IOTHUBI_PRIVATE IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC iothubi_message_handler(con
 }
 
 /* The packet id of what is arriving; 0 with QoS 0. */
-IOTHUBI_PRIVATE unsigned int iothubi_message_id(const struct iothubi_client *client)
+IOTHUBI_APART unsigned int iothubi_message_id(const struct iothubi_client *client)
 {
     return (client->mqtt.parser.first & IOTHUBI_MQTT_QOS1) != 0 ? client->mqtt.parser.value : 0;
 }

@@ -63,7 +63,7 @@ typedef struct iothubi_mqtt_session_tag {
 } iothubi_mqtt_session;
 
 /* The stream is open. What outlives a connection is kept: window, back-off, whether CONNECT goes alone. */
-IOTHUBI_APART void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_PRIVATE void iothubi_mqtt_session_start(iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     unsigned int connect_flags, uint32_t now)
 {
     iothubi_mqtt_parser_begin(&session->parser);
@@ -112,7 +112,7 @@ IOTHUBI_PRIVATE void iothubi_mqtt_session_lost(iothubi_mqtt_session *session, io
 /* ---- output ---- */
 
 /* Bytes of a message behind the first so many. */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
+IOTHUBI_APART size_t iothubi_mqtt_left(const iothubi_outbox *outbox, const iothubi_record *record, size_t part)
 {
     const unsigned char *bytes;
     size_t left = record->size - part;
@@ -194,7 +194,7 @@ IOTHUBI_APART int iothubi_mqtt_session_next(iothubi_mqtt_session *session, iothu
 
 /* Promises the rest of a packet of size bytes, at most so many at once. What is promised stays the same until the stream took
    it (platform contract, rule 4). */
-IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
+IOTHUBI_APART size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, size_t size, size_t most)
 {
     size -= session->part;
     if (session->promised == 0) {
@@ -204,7 +204,7 @@ IOTHUBI_PRIVATE size_t iothubi_mqtt_promise_rest(iothubi_mqtt_session *session, 
     return session->promised;
 }
 
-IOTHUBI_APART void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
+IOTHUBI_PRIVATE void iothubi_mqtt_control_taken(iothubi_mqtt_session *session, size_t size, uint32_t now)
 {
     session->part += size;
     if (session->out == IOTHUBI_MQTT_OUT_CONNECT) {
@@ -305,7 +305,7 @@ IOTHUBI_PRIVATE iothubi_record *iothubi_mqtt_acknowledged(iothubi_mqtt_session *
 /* Adds this connection's deadlines; what is an IOTHUB_CODE, NONE for the ping that is due.
    A ping is due when nothing was sent, or nothing was received, for the keep-alive time. Its answer is missed only while
    nothing at all arrives: any byte is a sign of life; and while the ping itself cannot be written, so is any byte taken. */
-IOTHUBI_APART void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
+IOTHUBI_PRIVATE void iothubi_mqtt_session_timers(const iothubi_mqtt_session *session, const iothubi_mqtt_options *options,
     const iothubi_outbox *outbox, iothubi_timer *timer)
 {
     if (!session->connected) {

@@ -139,7 +139,7 @@ IOTHUBI_PRIVATE void iothubi_inbound_keep(iothubi_inbound *inbound, int tag)
 }
 
 /* The text of the entry that is being read. */
-IOTHUBI_PRIVATE void iothubi_inbound_text(const iothubi_inbound *inbound, iothubi_span *text)
+IOTHUBI_APART void iothubi_inbound_text(const iothubi_inbound *inbound, iothubi_span *text)
 {
     const struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     text->at = (const char *)map->bytes + inbound->start + 1u;
@@ -153,7 +153,7 @@ IOTHUBI_PRIVATE int iothubi_hex_value(int c)
 
 /* A byte of a name or value in a bag. An escape is decoded when its last digit comes; what is none stays as it is, and so
    does %00, which would end the text. Request ids are opaque: they stay as they are. */
-IOTHUBI_PRIVATE void iothubi_inbound_put_decoded(iothubi_inbound *inbound, int c)
+IOTHUBI_APART void iothubi_inbound_put_decoded(iothubi_inbound *inbound, int c)
 {
     struct MAP_HANDLE_DATA_TAG *map = &inbound->map;
     unsigned char *escape = map->bytes + inbound->escape;
