@@ -15,7 +15,7 @@ from collections import namedtuple
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "size"))
-from measure import (DEVICE, EVERYTHING, HELPERS, HERE, INBOX, LIBRARY, OTHER, OUTBOX, PEERS_JOB, ROOT, STATE, TELEMETRY, Failure,
+from measure import (DEVICE, EVERYTHING, HELPERS, HERE, INBOX, LIBRARY, OTHER, OUTBOX, PEERS_JOB, PROGRAMS, ROOT, STATE, TELEMETRY, Failure,
                      figure_of, measure_all, read, short)
 
 TOLERANCE = 1.02                                 # a figure may grow so much before --check fails
@@ -35,7 +35,6 @@ LIMITS = [                                       # issue 4, "Numbers to reach", 
     Limit("AVR", TELEMETRY, "flash", 11000),
     Limit("AVR", DEVICE, "flash", 18500),
 ]
-PROGRAMS = [TELEMETRY, DEVICE, EVERYTHING]
 SUMMARY = ["flash", "libraries", "client struct", "RAM in all", "worst stack"]
 
 
@@ -54,8 +53,13 @@ def difference(value):
 
 
 def summary(reports, failures=()):
-    rows = [[report.build if program is TELEMETRY else "", program.name] + [number(figure_of(report, program, name)) for name in SUMMARY]
-            for report in reports for program in PROGRAMS]
+    rows = []
+    for report in reports:
+        rows += [[report.build if program is TELEMETRY else "", program.name] + [number(figure_of(report, program, name)) for name in SUMMARY]
+                 for program in PROGRAMS]
+        rows += [["the same with `%s`" % " ".join(report.target.shorter) if program is TELEMETRY else "", program.name]
+                 + [number(figure_of(report, program, name + ", shorter")) for name in SUMMARY[:2]] + [""] * (len(SUMMARY) - 2)
+                 for program in PROGRAMS if report.target.shorter]
     missing = [[name, why.splitlines()[-1]] + [""] * len(SUMMARY) for name, why in failures]
     return table(["build", "program"] + SUMMARY, rows + missing)
 

@@ -12,13 +12,15 @@ HEADER = "iothub_client.h"
 
 # call_bytes: what a call pushes; push_bytes: what a pushed register takes. The program is linked, never run: the AVR is
 # given more RAM than it has, so that all features fit.
-Target = namedtuple("Target", "name prefix flags link call_bytes push_bytes")
+# shorter: flags that make all code shorter and slower, of which the README tells what they bring.
+Target = namedtuple("Target", "name prefix flags link call_bytes push_bytes shorter", defaults=[[]])
 NEWLIB = ["--specs=nano.specs", "--specs=nosys.specs"]
 TARGETS = [
     Target("x86-64", "", [], [], 8, 8),
     Target("Cortex-M0+", "arm-none-eabi-", ["-mcpu=cortex-m0plus", "-mthumb"], NEWLIB, 0, 4),
     Target("Cortex-M4", "arm-none-eabi-", ["-mcpu=cortex-m4", "-mthumb"], NEWLIB, 0, 4),
-    Target("AVR", "avr-", ["-mmcu=atmega2560"], ["-Wl,--defsym=__DATA_REGION_LENGTH__=65535"], 3, 1),
+    Target("AVR", "avr-", ["-mmcu=atmega2560"], ["-Wl,--defsym=__DATA_REGION_LENGTH__=65535"], 3, 1,
+           ["-mrelax", "-mcall-prologues"]),
 ]
 FLAGS = ["-Os", "-std=c99", "-gdwarf-4", "-fstack-usage", "-ffunction-sections", "-fdata-sections", "-I" + ROOT]
 
@@ -102,6 +104,7 @@ TELEMETRY = Feature("telemetry", "")
 PEERS_JOB = together("telemetry, C2D, twin", MESSAGES, GET_TWIN)
 DEVICE = together("device", MESSAGES, TWIN, GET_TWIN, REPORTED, METHODS, RETRY)
 EVERYTHING = together("everything", DEVICE, MODULE, OUTPUTS, INPUTS, SERIALIZERS, DESERIALIZER, COMMANDS, WEBSOCKET)
+PROGRAMS = [TELEMETRY, DEVICE, EVERYTHING]
 STATE = ["messages", "twin", "methods", "pending"]         # what features take of the inbox, see client.c
 NO_FEATURES = {"IOTHUB_NO_STDINT_H", "IOTHUB_NO_STDBOOL_H", "IOTHUB_NO_TIME_H"}    # these choose headers and leave no code out
 
@@ -466,6 +469,13 @@ def program_figures(builder, program, client_bytes, stack):
     return {name + program_suffix(program): value for name, value in figures.items()}
 
 
+def shorter_figures(target, program, folder):
+    """The same program with the flags that make code shorter."""
+    builder = Builder(target._replace(name=target.name + " shorter", flags=target.flags + target.shorter), folder)
+    _, sections, libraries = builder.telemetry(program.flags, program.calls)
+    return {"flash, shorter" + program_suffix(program): flash(sections), "libraries, shorter" + program_suffix(program): libraries - builder.empty()}
+
+
 def program_suffix(program):
     return "" if program is TELEMETRY else ", " + program.name
 
@@ -498,6 +508,8 @@ def measure(target, sources, strings, folder):
         "inbox taken by features": sum(taken.values()),
         "inbox for every feature": inbox,
     })
+    for program in PROGRAMS if target.shorter else []:
+        figures.update(shorter_figures(target, program, folder))
     figures.update(("inbox taken: " + name, size) for name, size in taken.items())
     figures.update(("stack " + entry, size) for entry, (size, _) in chains.items())
     figures.update(("with " + feature.name, flash(builder.telemetry(feature.flags, feature.calls)[1])) for feature in FEATURES)
@@ -508,7 +520,7 @@ def measure(target, sources, strings, folder):
     version = re.search(r"(\d+\.\d+\.\d+)(?: \d+)?$", builder.tool("gcc", "--version").splitlines()[0]).group(1)
     build = "%s, `%s` %s" % (target.name, " ".join([target.prefix + "gcc", *target.flags, "-Os"]), version)
     wants = sorted(re.findall(r" U (\S+)", builder.tool("nm", "-u", builder.compile("client.c", *EVERYTHING.flags))))
-    rooms = {program.name: by_room(sources, builder, program) for program in [TELEMETRY, DEVICE, EVERYTHING]}
+    rooms = {program.name: by_room(sources, builder, program) for program in PROGRAMS}
     return Report(target, build, figures, rooms, chains, wants, faults)
 
 
