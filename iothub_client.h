@@ -8338,7 +8338,7 @@ IOTHUBI_APART void iothubi_plan_renewal(struct iothubi_client *client, uint32_t 
 IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
 {
     iothubi_writer writer;
-    uint32_t life = client->token_lifetime_s, tenth = life / 10u, now = iothubi_wall_time(client);
+    uint32_t life = client->token_lifetime_s, now = iothubi_wall_time(client);
     int result;
     if (now == 0) {
         client->token_expiry = 0;
@@ -8351,7 +8351,7 @@ IOTHUBI_PRIVATE int iothubi_sign(struct iothubi_client *client)
     }
     if (client->token_expiry == 0) {
         client->token_expiry = iothubi_time_after(now, life);
-        iothubi_plan_renewal(client, now, life - 2u * tenth - iothubi_uniform(iothubi_random(client), tenth));
+        iothubi_plan_renewal(client, now, life - life / 5u - iothubi_uniform(iothubi_random(client), life / 10u));
     }
     iothubi_write_begin(&writer, client->inbox, 0, client->inbox_size);
     iothubi_write_string_to_sign(&writer, &client->identity, client->token_expiry);

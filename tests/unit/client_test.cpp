@@ -702,6 +702,19 @@ TEST_CASE("client: renewal sends DISCONNECT after the acknowledgements and conne
     CHECK(b.statuses.back().reason == IOTHUB_CLIENT_CONNECTION_OK);
 }
 
+TEST_CASE("client: a token of a few seconds is renewed before it ends, too")
+{
+    for (size_t lifetime = 5; lifetime <= 30; ++lifetime) {
+        INFO("lifetime " << lifetime);
+        Bench b;
+        REQUIRE(IoTHubDeviceClient_SetOption(b.hub, OPTION_SAS_TOKEN_LIFETIME, &lifetime) == IOTHUB_CLIENT_OK);
+        b.connect();
+        b.after((unsigned)(lifetime - lifetime / 5) * 1000); /* 80 %, or up to 10 % earlier */
+        b.work(3);
+        CHECK(b.statistics().renewals == 1);
+    }
+}
+
 TEST_CASE("client: draining ends after ten seconds even when the hub does not acknowledge")
 {
     Bench b;
