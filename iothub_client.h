@@ -1270,7 +1270,7 @@ IOTHUB_DEF const char *MU_DEVICE_TWIN_UPDATE_STATE_ToString(DEVICE_TWIN_UPDATE_S
 /* Private functions may be unused in a build that switches their caller off. */
 #if defined(__GNUC__) || defined(__clang__)
 #define IOTHUBI_PRIVATE static __attribute__((__unused__))
-/* Not inlined: with a pointer to its part of the client it is shorter on small machines than merged into its caller. */
+/* Not inlined: measured on Cortex-M0+ and AVR, the client is shorter so than with it merged into its callers. */
 #ifndef __noinline__
 #define IOTHUBI_APART static __attribute__((__unused__, __noinline__))
 #else                                            /* dietlibc has a macro of this name */
