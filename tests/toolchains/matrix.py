@@ -360,7 +360,12 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--packages", action="store_true")
     arguments = parser.parse_args()
-    chosen = [target for target in TARGETS if (target.ci or not arguments.ci) and (target is NATIVE or any(text in target.name for text in arguments.only.split(",")))]
+    texts = arguments.only.split(",")
+    share = [target for target in TARGETS if target.ci or not arguments.ci]
+    strange = [text for text in texts if not any(text in target.name for target in share)]
+    if strange:
+        parser.error("no target has '%s' in its name; there are: %s" % (strange[0], "; ".join(target.name for target in share)))
+    chosen = [target for target in share if target is NATIVE or any(text in target.name for text in texts)]
     if arguments.packages:
         print("\n".join(sorted({"%s %s" % package for target in chosen for package in target.packages})))
         return
