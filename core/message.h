@@ -69,7 +69,7 @@ IOTHUBI_PRIVATE int iothubi_map_next(const struct MAP_HANDLE_DATA_TAG *map, size
     if (*at >= map->used) {
         return 0;
     }
-    entry->tag = map->bytes[(*at)++];
+    entry->tag = map->bytes[(*at)++];            /* SDCC's 8051 code misreads what follows when text itself is moved on */
     text = (const char *)map->bytes + *at;
     entry->name = NULL;
     entry->name_size = 0;
